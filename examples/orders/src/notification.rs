@@ -16,7 +16,7 @@ mod mail;
 use std::sync::Arc;
 
 use axum::Router;
-use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Raw, Service, State};
+use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Service, State};
 use stele_toolkit_envelope::Envelope;
 use stele_toolkit_sql::{
     Migration, Tx,
@@ -82,7 +82,7 @@ pub async fn serve(settings: NotificationSettings) -> Result<(), Failed> {
 
 async fn on_created(
     Event(order): Event<OrderCreated>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(calls): State<Calls>,
@@ -94,23 +94,23 @@ async fn on_created(
         email: order.email,
         text: format!("We have your order over {} EUR.", order.total),
     };
-    want(&mut tx, &out, &calls, mail, message.envelope.as_ref()).await
+    want(&mut tx, &out, &calls, mail, &cause).await
 }
 
 async fn on_confirmed(
     Event(order): Event<OrderConfirmed>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(calls): State<Calls>,
 ) -> Result<(), Failure> {
     let mail = confirmed(order.order_id, order.customer_name, order.email);
-    want(&mut tx, &out, &calls, mail, message.envelope.as_ref()).await
+    want(&mut tx, &out, &calls, mail, &cause).await
 }
 
 async fn on_send(
     Event(command): Event<SendEmail>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(calls): State<Calls>,
@@ -120,7 +120,7 @@ async fn on_send(
         return Err(Failure::reject(format!("{kind} mails follow from events")));
     }
     let mail = confirmed(command.order_id, command.customer_name, command.email);
-    want(&mut tx, &out, &calls, mail, message.envelope.as_ref()).await
+    want(&mut tx, &out, &calls, mail, &cause).await
 }
 
 fn confirmed(order_id: String, customer_name: String, email: String) -> Mail {
@@ -135,7 +135,7 @@ fn confirmed(order_id: String, customer_name: String, email: String) -> Mail {
 
 async fn on_shipping(
     Event(shipment): Event<ShippingScheduled>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(calls): State<Calls>,
@@ -147,12 +147,12 @@ async fn on_shipping(
         email: shipment.email,
         text: format!("Your parcel has the number {}.", shipment.tracking),
     };
-    want(&mut tx, &out, &calls, mail, message.envelope.as_ref()).await
+    want(&mut tx, &out, &calls, mail, &cause).await
 }
 
 async fn on_cancelled(
     Event(order): Event<OrderCancelled>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(calls): State<Calls>,
@@ -164,7 +164,7 @@ async fn on_cancelled(
         email: order.email,
         text: format!("We are sorry: {}.", order.reason),
     };
-    want(&mut tx, &out, &calls, mail, message.envelope.as_ref()).await
+    want(&mut tx, &out, &calls, mail, &cause).await
 }
 
 /// Has a mail sent, unless the order has had one of the kind.
@@ -173,9 +173,8 @@ async fn want(
     out: &Outbox,
     calls: &Calls,
     mail: Mail,
-    cause: Option<&Envelope>,
+    cause: &Envelope,
 ) -> Result<(), Failure> {
-    let cause = cause.ok_or_else(|| Failure::reject("no envelope"))?;
     let insert = "INSERT INTO mails (id, order_id, kind, state) VALUES ($1, $2, $3, 'wanted')
         ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING state";
     let row = sqlx::query(insert)

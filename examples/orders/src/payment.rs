@@ -19,7 +19,7 @@ mod webhook;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::post};
-use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Raw, Service, State};
+use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Service, State};
 use stele_toolkit_envelope::Envelope;
 use stele_toolkit_sql::Tx;
 
@@ -104,7 +104,7 @@ fn service(style: Style) -> Service {
 
 async fn on_created(
     Event(order): Event<OrderCreated>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(payments): State<Payments>,
@@ -114,12 +114,12 @@ async fn on_created(
         amount: order.total,
         card: order.card,
     };
-    charge(&mut tx, &out, &payments, order, message.envelope.as_ref()).await
+    charge(&mut tx, &out, &payments, order, &cause).await
 }
 
 async fn on_charge(
     Event(command): Event<ChargePayment>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(payments): State<Payments>,
@@ -129,43 +129,29 @@ async fn on_charge(
         amount: command.amount,
         card: command.card,
     };
-    charge(&mut tx, &out, &payments, order, message.envelope.as_ref()).await
+    charge(&mut tx, &out, &payments, order, &cause).await
 }
 
 async fn on_rejected(
     Event(rejected): Event<InventoryRejected>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(payments): State<Payments>,
 ) -> Result<(), Failure> {
     let order_id = rejected.order_id;
-    refund(
-        &mut tx,
-        &out,
-        &payments,
-        order_id,
-        message.envelope.as_ref(),
-    )
-    .await
+    refund(&mut tx, &out, &payments, order_id, &cause).await
 }
 
 async fn on_refund(
     Event(command): Event<RefundPayment>,
-    Raw(message): Raw,
+    cause: Envelope,
     mut tx: Tx,
     out: Outbox,
     State(payments): State<Payments>,
 ) -> Result<(), Failure> {
     let order_id = command.order_id;
-    refund(
-        &mut tx,
-        &out,
-        &payments,
-        order_id,
-        message.envelope.as_ref(),
-    )
-    .await
+    refund(&mut tx, &out, &payments, order_id, &cause).await
 }
 
 /// Has an order charged, once.
@@ -174,9 +160,8 @@ async fn charge(
     out: &Outbox,
     payments: &Payments,
     order: Order,
-    cause: Option<&Envelope>,
+    cause: &Envelope,
 ) -> Result<(), Failure> {
-    let cause = cause.ok_or_else(|| Failure::reject("no envelope"))?;
     if rows::insert(tx, &order, Phase::Charging).await? {
         let id = charging::charge_id(&order.order_id);
         let wanted = payments.calls.want(tx, &id, &order, cause).await;
@@ -202,9 +187,8 @@ async fn refund(
     out: &Outbox,
     payments: &Payments,
     order_id: String,
-    cause: Option<&Envelope>,
+    cause: &Envelope,
 ) -> Result<(), Failure> {
-    let cause = cause.ok_or_else(|| Failure::reject("no envelope"))?;
     let unknown = Order {
         order_id: order_id.clone(),
         amount: Cents(0),

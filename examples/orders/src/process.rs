@@ -5,7 +5,7 @@ use std::{error::Error, future::Future, io, path::Path, sync::Arc, time::Duratio
 
 use axum::{Router, extract::State, routing::get};
 use prometheus_client::registry::Registry;
-use stele_toolkit_bus::{Event, Metrics, Running, Service, Transport};
+use stele_toolkit_bus::{Event, Metrics, Running, Service, Transport, asked_to_end};
 use stele_toolkit_envelope::Message;
 use stele_toolkit_sql::{Db, Options, OutboxMetrics};
 use tokio::{
@@ -211,16 +211,3 @@ pub async fn write_whole(file: &Path, text: &[u8]) -> io::Result<()> {
 /// Handles messages of a type that a topic brings along with others, and that are of no use to the
 /// service.
 pub async fn pass_over<M: Message>(_: Event<M>) {}
-
-/// Returns when the process is asked to end.
-pub fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}

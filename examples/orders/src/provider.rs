@@ -21,6 +21,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
+use stele_toolkit_bus::asked_to_end;
 use stele_toolkit_sql::Db;
 
 use crate::{
@@ -80,7 +81,7 @@ pub async fn serve(settings: ProviderSettings) -> Result<(), Failed> {
         .route("/refunds", post(refund))
         .route("/ledger", get(all))
         .with_state(bank);
-    let asked = process::asked_to_end()?;
+    let asked = asked_to_end()?;
     tokio::select! {
         () = asked => Ok(()),
         ended = process::serve(settings.http, router) => ended,

@@ -11,6 +11,7 @@ use std::{
     pin::pin,
 };
 
+use stele_toolkit_bus::asked_to_end;
 use stele_toolkit_sql::sqlx::{self, Connection as _};
 use tempfile::TempDir;
 
@@ -70,7 +71,7 @@ pub struct RunSettings {
 
 /// Starts everything, and ends it when the process is asked to end.
 pub async fn run(settings: RunSettings) -> Result<(), Failed> {
-    let mut asked = pin!(process::asked_to_end()?);
+    let mut asked = pin!(asked_to_end()?);
     let temporary = match &settings.dir {
         Some(dir) => {
             tokio::fs::create_dir_all(dir).await?;

@@ -10,6 +10,7 @@ use std::sync::{
 
 use axum::{Json, Router, extract::State, routing::get};
 use serde::{Deserialize, Serialize};
+use stele_toolkit_bus::asked_to_end;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -87,7 +88,7 @@ pub async fn serve(settings: SinkSettings) -> Result<(), Failed> {
     let router = Router::new()
         .route("/mails", get(all))
         .with_state(Arc::clone(&mails));
-    let asked = process::asked_to_end()?;
+    let asked = asked_to_end()?;
     tokio::select! {
         () = asked => Ok(()),
         ended = process::serve(settings.http, router) => ended,

@@ -208,6 +208,14 @@ impl Trigger for Raw {
     }
 }
 
+/// The message's envelope, for what follows from the message: see
+/// [`Context::caused_by`](stele_toolkit_envelope::Context::caused_by).
+impl FromMessage for Envelope {
+    fn from_message(call: &mut Call<'_>) -> Result<Self, Refusal> {
+        call.envelope().cloned()
+    }
+}
+
 /// What the message's envelope says besides its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {

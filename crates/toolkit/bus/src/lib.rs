@@ -74,7 +74,7 @@ pub use observer::{Fate, Observation, Observer};
 pub use outbox::{Outbox, OutboxError};
 pub use policy::{Backoff, Concurrency, Jitter, Policy, Verdict};
 pub use sequence::{Arrival, Sequences};
-pub use service::{Running, Service, StartError, StopError};
+pub use service::{Running, Service, StartError, StopError, asked_to_end};
 pub use spans::Spans;
 pub use store::{
     Backlog, Begun, Burial, Claim, Due, DueQuery, KeyOrder, Parked, Parking, Store, StoreError,

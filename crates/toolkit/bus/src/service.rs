@@ -4,7 +4,7 @@ mod checks;
 mod running;
 
 pub use checks::StartError;
-pub use running::{Running, StopError};
+pub use running::{Running, StopError, asked_to_end};
 
 use std::{
     collections::BTreeSet,

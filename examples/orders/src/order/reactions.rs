@@ -1,8 +1,8 @@
 //! What the other services tell becomes a part of the order. Choreographed, the order decides by it
 //! whether it is confirmed or cancelled; orchestrated, the saga decides, and sends a command.
 
-use stele_toolkit_bus::{Event, Failure, Policy, Raw, Received, Service, State};
-use stele_toolkit_envelope::{Context, Message};
+use stele_toolkit_bus::{Event, Failure, Policy, Service, State};
+use stele_toolkit_envelope::{Context, Envelope, Message};
 use stele_toolkit_sql::Tx;
 
 use super::{
@@ -44,53 +44,51 @@ pub(super) fn service(style: Style) -> Service {
 
 async fn react<F: Message + Into<OrderEvent>>(
     Event(fact): Event<F>,
-    Raw(message): Raw,
+    cause: Envelope,
     tx: Tx,
     State(orders): State<Orders>,
 ) -> Result<(), Failure> {
     let order_id = fact.key().0;
-    tell(&orders, tx, &message, &order_id, Action::React(fact.into())).await
+    tell(&orders, tx, &cause, &order_id, Action::React(fact.into())).await
 }
 
 async fn note<F: Message + Into<OrderEvent>>(
     Event(fact): Event<F>,
-    Raw(message): Raw,
+    cause: Envelope,
     tx: Tx,
     State(orders): State<Orders>,
 ) -> Result<(), Failure> {
     let order_id = fact.key().0;
-    tell(&orders, tx, &message, &order_id, Action::Note(fact.into())).await
+    tell(&orders, tx, &cause, &order_id, Action::Note(fact.into())).await
 }
 
 async fn confirm(
     Event(command): Event<ConfirmOrder>,
-    Raw(message): Raw,
+    cause: Envelope,
     tx: Tx,
     State(orders): State<Orders>,
 ) -> Result<(), Failure> {
-    tell(&orders, tx, &message, &command.order_id, Action::Confirm).await
+    tell(&orders, tx, &cause, &command.order_id, Action::Confirm).await
 }
 
 async fn cancel(
     Event(command): Event<CancelOrder>,
-    Raw(message): Raw,
+    cause: Envelope,
     tx: Tx,
     State(orders): State<Orders>,
 ) -> Result<(), Failure> {
     let action = Action::Cancel(command.reason);
-    tell(&orders, tx, &message, &command.order_id, action).await
+    tell(&orders, tx, &cause, &command.order_id, action).await
 }
 
 async fn tell(
     orders: &Orders,
     mut tx: Tx,
-    message: &Received,
+    cause: &Envelope,
     order_id: &str,
     action: Action,
 ) -> Result<(), Failure> {
-    let envelope = message.envelope.as_ref();
-    let envelope = envelope.ok_or_else(|| Failure::reject("no envelope"))?;
-    let context = Context::new(ORDER).caused_by(envelope);
+    let context = Context::new(ORDER).caused_by(cause);
     let told = orders.execute(&mut tx, order_id, &action, &context).await;
     told.map_err(ActionError::into_failure)?;
     Ok(())

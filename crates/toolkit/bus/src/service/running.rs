@@ -69,8 +69,14 @@ impl Drop for Running {
     }
 }
 
+/// Listens for signals. What it returns ends when the process is asked to end: by SIGINT or
+/// SIGTERM.
+///
+/// # Errors
+///
+/// If the process can't listen for signals.
 #[cfg(unix)]
-fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
+pub fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -82,8 +88,13 @@ fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Listens for signals. What it returns ends when the process is asked to end: by Ctrl-C.
+///
+/// # Errors
+///
+/// If the process can't listen for signals.
 #[cfg(not(unix))]
-fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
+pub fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -12,7 +12,7 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde::{Deserialize, Serialize};
 use stele_toolkit::{
     Breaker, Db, DeadLetters, Destination, Envelope, Event, Failure as Failed, Filter, Jitter,
-    Message, Metrics, NoStore, Outgoing, Policy, Raw, Service, State, sql::Options,
+    Message, Metrics, NoStore, Outgoing, Policy, Raw, Service, State, Transport, sql::Options,
 };
 use tokio::sync::watch;
 
@@ -98,37 +98,55 @@ async fn ship(
 /// The partition stands still at the message, and the orders of all others in it wait.
 async fn without_a_limit() -> Result<String, Failure> {
     let world = World::start().await?;
-    let transport = world.kafka(1)?;
-    let counter = Counter::default();
-    let service = Service::new(SERVICE).on(ship).state(counter.clone());
-    let service = service.policy(for_ever()).count_attempts_in_memory();
-    let service = service.prefetch(1);
-    let _process = service
-        .start(Arc::new(NoStore), Arc::clone(&transport))
-        .await?;
-    send(&*transport, one_bad_order_and_two_good()?).await?;
-    counter.until(|counts| counts.failed == ENOUGH).await;
-    let shipped = counter.counts().shipped;
-    Ok(format!(
-        "{ENOUGH} attempts and no end; {shipped} of 2 other orders are shipped"
-    ))
+    let service = Service::new(SERVICE).on(ship).count_attempts_in_memory();
+    let (transport, orders) = (world.kafka(1)?, one_bad_order_and_two_good()?);
+    let (done, shipped) = tries_for_ever(service, transport, orders).await?;
+    Ok(format!("{done}; {shipped} of 2 other orders are shipped"))
 }
 
 /// The message waits for its retries in the database, out of the way of the others.
 async fn with_a_limit() -> Result<String, Failure> {
     let world = World::start().await?;
-    let transport = world.kafka(1)?;
+    let (transport, orders) = (world.kafka(1)?, one_bad_order_and_two_good()?);
+    let (done, shipped) = gives_up(&world, transport, orders).await?;
+    Ok(format!("{done}; {shipped} of 2 other orders are shipped"))
+}
+
+/// A service without a limit of attempts: what it has done after enough of them, and how many
+/// orders it has shipped.
+async fn tries_for_ever(
+    service: Service,
+    transport: Arc<dyn Transport>,
+    messages: Vec<Outgoing>,
+) -> Result<(String, u32), Failure> {
+    let counter = Counter::default();
+    let service = service.state(counter.clone()).policy(for_ever());
+    let service = service.prefetch(1);
+    let _process = service
+        .start(Arc::new(NoStore), Arc::clone(&transport))
+        .await?;
+    send(&*transport, messages).await?;
+    counter.until(|counts| counts.failed == ENOUGH).await;
+    let done = format!("{ENOUGH} attempts and no end");
+    Ok((done, counter.counts().shipped))
+}
+
+/// A service with three attempts and dead letters: what became of the message that fails, and how
+/// many orders it has shipped.
+async fn gives_up(
+    world: &World,
+    transport: Arc<dyn Transport>,
+    messages: Vec<Outgoing>,
+) -> Result<(String, u32), Failure> {
     let db = world.database(Options::new()).await?;
     let counter = Counter::default();
     let service = Service::new(SERVICE).on(ship).state(counter.clone());
     let service = service.policy(three_attempts());
     let store = Arc::new(db.clone());
     let _process = service.start(store, Arc::clone(&transport)).await?;
-    send(&*transport, one_bad_order_and_two_good()?).await?;
+    send(&*transport, messages).await?;
     counter.until(|counts| counts.shipped == 2).await;
-    let dead = dead_letter(&db).await?;
-    let shipped = counter.counts().shipped;
-    Ok(format!("{dead}; {shipped} of 2 other orders are shipped"))
+    Ok((dead_letter(&db).await?, counter.counts().shipped))
 }
 
 fn one_bad_order_and_two_good() -> Result<Vec<Outgoing>, Failure> {
@@ -157,41 +175,22 @@ async fn read_and_ship(Raw(received): Raw, State(counter): State<Counter>) -> Re
 /// The group of the customer's messages stands still.
 async fn read_by_the_handler() -> Result<String, Failure> {
     let world = World::start().await?;
-    let transport = world.sqs(Queues::Fifo)?;
-    let counter = Counter::default();
     let topic = Destination::Topic(OrderPaid::TOPIC.to_owned());
     let service = Service::new(SERVICE).on_raw(topic, read_and_ship);
-    let service = service
-        .state(counter.clone())
-        .policy(for_ever())
-        .prefetch(1);
-    let _process = service
-        .start(Arc::new(NoStore), Arc::clone(&transport))
-        .await?;
-    send(&*transport, one_truncated_and_two_whole()?).await?;
-    counter.until(|counts| counts.failed == ENOUGH).await;
-    let shipped = counter.counts().shipped;
+    let (transport, orders) = (world.sqs(Queues::Fifo)?, one_truncated_and_two_whole()?);
+    let (done, shipped) = tries_for_ever(service, transport, orders).await?;
     Ok(format!(
-        "{ENOUGH} attempts and no end; {shipped} of the customer's 2 orders are shipped"
+        "{done}; {shipped} of the customer's 2 orders are shipped"
     ))
 }
 
 /// What can't be read won't be readable later: the service doesn't try again.
 async fn read_before_the_handler() -> Result<String, Failure> {
     let world = World::start().await?;
-    let transport = world.sqs(Queues::Fifo)?;
-    let db = world.database(Options::new()).await?;
-    let counter = Counter::default();
-    let service = Service::new(SERVICE).on(ship).state(counter.clone());
-    let service = service.policy(three_attempts());
-    let store = Arc::new(db.clone());
-    let _process = service.start(store, Arc::clone(&transport)).await?;
-    send(&*transport, one_truncated_and_two_whole()?).await?;
-    counter.until(|counts| counts.shipped == 2).await;
-    let dead = dead_letter(&db).await?;
-    let shipped = counter.counts().shipped;
+    let (transport, orders) = (world.sqs(Queues::Fifo)?, one_truncated_and_two_whole()?);
+    let (done, shipped) = gives_up(&world, transport, orders).await?;
     Ok(format!(
-        "{dead}; {shipped} of the customer's 2 orders are shipped"
+        "{done}; {shipped} of the customer's 2 orders are shipped"
     ))
 }
 

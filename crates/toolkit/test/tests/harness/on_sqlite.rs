@@ -4,9 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use stele_toolkit_bus::{Attempt, Clock, Event, Failure, Jitter, Outbox, Policy, Service};
 use stele_toolkit_sql::{Db, Migration, Tx, sqlx};
-use stele_toolkit_test::{Crash, Fault, Harness};
+use stele_toolkit_test::{Fault, Harness};
 
-use crate::messages::{InventoryReserved, OrderCreated};
+use crate::{
+    CRASHES,
+    messages::{InventoryReserved, OrderCreated},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -25,6 +28,10 @@ fn policy() -> Policy {
     Policy::attempts(3)
         .backoff(HOUR..10 * HOUR, Jitter::None)
         .timeout(Duration::from_secs(20))
+}
+
+fn inventory() -> Service {
+    Service::new("inventory").on(reserve).policy(policy())
 }
 
 async fn shop(harness: &Harness) -> Db {
@@ -48,11 +55,7 @@ async fn a_handler_with_a_transaction_has_its_effect_once() {
     for fault in [Fault::Double, Fault::LoseAck, Fault::LoseConfirm] {
         let harness = Harness::new();
         let db = shop(&harness).await;
-        harness
-            .start_on(&db, || {
-                Service::new("inventory").on(reserve).policy(policy())
-            })
-            .await;
+        harness.start_on(&db, inventory).await;
         let start = harness.now();
         harness.fault(fault, 1);
         for number in 0..20 {
@@ -73,19 +76,10 @@ async fn a_handler_with_a_transaction_has_its_effect_once() {
 
 #[tokio::test]
 async fn a_crash_at_each_point_leaves_one_effect() {
-    for (point, copies) in [
-        (Crash::BeforeCommit, 1),
-        (Crash::AfterCommit, 1),
-        (Crash::BeforeAck, 1),
-        (Crash::AfterPublish, 2),
-    ] {
+    for (point, copies) in CRASHES {
         let harness = Harness::new();
         let db = shop(&harness).await;
-        harness
-            .start_on(&db, || {
-                Service::new("inventory").on(reserve).policy(policy())
-            })
-            .await;
+        harness.start_on(&db, inventory).await;
         harness.publish(&OrderCreated::of("o-1")).await;
         harness.crash(point);
         harness.run_to_idle().await;
@@ -136,11 +130,7 @@ async fn a_handler_that_waits_for_a_time_lets_it_pass() {
 async fn a_database_that_is_away_costs_time_alone() {
     let harness = Harness::new();
     let db = shop(&harness).await;
-    harness
-        .start_on(&db, || {
-            Service::new("inventory").on(reserve).policy(policy())
-        })
-        .await;
+    harness.start_on(&db, inventory).await;
     harness.database_away(true);
     harness.publish(&OrderCreated::of("o-1")).await;
     harness.run_for(HOUR).await;

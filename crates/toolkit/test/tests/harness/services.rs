@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use stele_toolkit_bus::{Attempt, Breaker, Event, Failure, Jitter, Policy, Service};
-use stele_toolkit_test::{Crash, Fault, Harness};
+use stele_toolkit_test::{Fault, Harness};
 
-use crate::messages::{InventoryReserved, OrderCreated, reserve};
+use crate::{
+    CRASHES,
+    messages::{InventoryReserved, OrderCreated, reserve},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -93,12 +96,7 @@ async fn faults_of_the_broker_leave_one_effect() {
 
 #[tokio::test]
 async fn a_crash_at_each_point_leaves_one_effect() {
-    for (point, copies) in [
-        (Crash::BeforeCommit, 1),
-        (Crash::AfterCommit, 1),
-        (Crash::BeforeAck, 1),
-        (Crash::AfterPublish, 2),
-    ] {
+    for (point, copies) in CRASHES {
         let harness = Harness::new();
         let store = harness.start(inventory).await;
         harness.publish(&OrderCreated::of("o-1")).await;

@@ -9,7 +9,7 @@ from checks import check_of_stele, equal, eventually, unique
 from librdkafka_session import consumer, poll, produce, topic
 from own_server import own_server
 from pika_session import channel, depth, publish, queue, take, waits_for_depth
-from sqs_session import client_of, sqs
+from sqs_session import client_of, refused, sqs
 
 KEYS = 8
 OF_EACH = 12
@@ -155,6 +155,25 @@ def what_amqp_dead_letters_is_moved_back_by_sqs():
                 equal((method.exchange, method.routing_key), ("", name))
                 (death,) = properties.headers["x-death"]
                 equal((death["queue"], death["reason"]), (name, "rejected"))
+
+
+@check_of_stele
+def a_queue_that_only_sqs_made_is_moved_back_while_amqp_dead_letters_into_it():
+    url = sqs.create_queue(QueueName=unique("dead"))["QueueUrl"]
+    dead, source = url.rsplit("/", 1)[1], arn_of(url)
+    refused("InvalidParameterValue", lambda: sqs.start_message_move_task(SourceArn=source))
+    with queue("work", arguments={"x-dead-letter-exchange": f"{dead}.to"}) as (opened, name):
+        opened.exchange_declare(f"{dead}.to", "topic", durable=True)
+        opened.queue_bind(dead, f"{dead}.to", "#")
+        publish(opened, name, b"1")
+        ((method, _, _),) = take(opened, name, 1)
+        opened.basic_reject(method.delivery_tag, requeue=False)
+        waits_for_depth(opened, dead, 1)
+        sqs.start_message_move_task(SourceArn=source)
+        waits_for_depth(opened, name, 1)
+        opened.exchange_delete(f"{dead}.to")
+    refused("InvalidParameterValue", lambda: sqs.start_message_move_task(SourceArn=source))
+    sqs.delete_queue(QueueUrl=url)
 
 
 @check_of_stele

@@ -11,7 +11,7 @@ use stele_base_types::{LogId, Timestamp, murmur2};
 use stele_core_broker::{
     DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, Scheduled, name_of,
 };
-use stele_core_engine::{Catalogue, HeaderChange, Route, Schedule};
+use stele_core_engine::{Catalogue, HeaderChange, LogDefinition, Route, Schedule};
 use stele_wire_amqp::{Properties, ShortOctets, Table, Value};
 use stele_wire_batch::Record;
 
@@ -202,6 +202,24 @@ fn in_order(mut targets: SmallVec<[LogId; 4]>) -> Vec<LogId> {
     targets.sort_unstable();
     targets.dedup();
     targets.into_vec()
+}
+
+/// Whether dead letters of an AMQP queue can go to a log, by its arguments and today's bindings.
+pub fn dead_letters_lead_to(
+    catalogue: &Catalogue,
+    queue: &LogDefinition,
+    log: &LogDefinition,
+) -> bool {
+    let Some(kept) = queue.facets.get(FACET).map(Kept) else {
+        return false;
+    };
+    let exchange = kept.dead_letter_exchange();
+    let is_reached = exchange.is_some_and(|exchange| {
+        let other_key = kept.dead_letter_key().filter(|key| **key != *log.name);
+        let is_elsewhere = exchange.is_empty() && other_key.is_some();
+        !is_elsewhere && catalogue.leads_to(exchange, log)
+    });
+    is_reached && queue.vhost == log.vhost
 }
 
 /// The priority that a message has by its AMQP properties.

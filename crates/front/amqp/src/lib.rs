@@ -45,6 +45,6 @@ mod stored;
 mod streams;
 mod traced;
 
-pub use dead_letters::{DeadLetterExchanges, priority_of};
+pub use dead_letters::{DeadLetterExchanges, dead_letters_lead_to, priority_of};
 pub use server::serve;
 pub use settings::{RandomNames, Settings};

@@ -5,13 +5,17 @@
 //! queue, and are tried again when they have been received as often once more.
 
 use stele_core_broker::{DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, name_of};
-use stele_core_engine::{Catalogue, DeathReason, Schedule};
+use stele_core_engine::{Catalogue, DeathReason, LogDefinition, Schedule};
 use stele_wire_batch::Record;
 
 use crate::{attributes::FACET, redrive::RedrivePolicy};
 
 /// Finds the priority that a message has by its own protocol.
 pub type PriorityOf = fn(&Record) -> Option<u8>;
+
+/// Tells whether dead letters of a queue, the first one, can go to the second by the settings of
+/// another protocol.
+pub type DeadLettersLeadTo = fn(&Catalogue, &LogDefinition, &LogDefinition) -> bool;
 
 /// The dead-letter queues of SQS queues.
 #[derive(Clone, Copy, Debug)]

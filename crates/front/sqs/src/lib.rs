@@ -35,7 +35,7 @@ mod settings;
 mod signature;
 mod stored;
 
-pub use dead_letters::{PriorityOf, RedrivePolicies};
+pub use dead_letters::{DeadLettersLeadTo, PriorityOf, RedrivePolicies};
 pub use driver::serve;
 pub use move_tasks::{MoveTasks, run_move_tasks};
 pub use settings::{Credential, Settings};

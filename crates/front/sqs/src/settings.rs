@@ -9,7 +9,7 @@ use stele_front_accept::{Hosts, Sockets};
 use uuid::Uuid;
 
 use crate::{
-    dead_letters::PriorityOf,
+    dead_letters::{DeadLettersLeadTo, PriorityOf},
     limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IN_FLIGHT_MAX, PURGE_INTERVAL},
     move_tasks::MoveTasks,
     purges::Purges,
@@ -45,6 +45,8 @@ pub struct Settings {
     pub purges: Purges,
     /// The tasks that move messages, of all ports.
     pub moves: MoveTasks,
+    /// Tells whether another protocol's queue sends dead letters to a queue.
+    pub dead_letters_lead_to: DeadLettersLeadTo,
     /// Finds the priority of a message that is moved.
     pub priority_of: PriorityOf,
     /// The clock.
@@ -83,6 +85,7 @@ impl Settings {
             in_flight_max: IN_FLIGHT_MAX,
             purges: Purges::default(),
             moves: MoveTasks::default(),
+            dead_letters_lead_to: |_, _, _| false,
             priority_of: |_| None,
             clock,
             random: Random(SharedRng::new(rng)),

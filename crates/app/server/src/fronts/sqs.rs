@@ -35,6 +35,7 @@ impl Fronts<'_> {
             in_flight_max: chosen.in_flight_max,
             connections_max: self.settings.limits.connections,
             sockets: self.sockets.clone(),
+            dead_letters_lead_to: stele_front_amqp::dead_letters_lead_to,
             priority_of: stele_front_amqp::priority_of,
             ..defaults
         };

@@ -281,6 +281,14 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Whether messages that are published to an exchange can reach a log: with the right key,
+    /// through the default exchange any log; otherwise by bindings and alternate exchanges.
+    pub fn leads_to(&self, exchange: &str, log: &LogDefinition) -> bool {
+        let host = self.vhosts.get(&log.vhost);
+        exchange == predeclared::DEFAULT
+            || host.is_some_and(|host| route::leads_to(host, exchange, log.id))
+    }
+
     /// The logs that a message with any of these keys is routed to, if it has a delay: separately
     /// those that it reaches only after it.
     pub fn route_delayed(

@@ -5,8 +5,8 @@
 //!   `TaskHandle`. A queue has one active task at most.
 //! - What is in the queue now is moved, except what is in flight. Each message keeps its id and the
 //!   time when it was sent.
-//! - The source is the target of some queue's RedrivePolicy, or a queue that other protocols use
-//!   too, whose dead letters may go there.
+//! - The source is the target of some queue's RedrivePolicy or dead-letter exchange, or a queue that
+//!   other protocols use too, whose dead letters may be there.
 //! - Deviations: without a rate, messages are moved as fast as possible.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
 
@@ -122,7 +122,11 @@ fn is_dead_letter_queue(front: &Front, queue: &LogDefinition) -> bool {
     let catalogue = front.broker.catalogue();
     let mut logs = catalogue.logs(VHOST_DEFAULT, None);
     let is_shared = queue.facets.keys().any(|facet| **facet != *FACET);
-    is_shared || logs.any(|source| sends_dead_letters_to(source, &queue.name))
+    is_shared
+        || logs.any(|source| {
+            sends_dead_letters_to(source, &queue.name)
+                || (front.settings.dead_letters_lead_to)(&catalogue, source, queue)
+        })
 }
 
 fn checked_rate(rate: i32) -> Result<u32, Error> {

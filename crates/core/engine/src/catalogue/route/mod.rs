@@ -18,6 +18,7 @@ pub(super) mod direct;
 pub(super) mod headers;
 pub(super) mod topic;
 
+use hashbrown::HashSet;
 use smallvec::SmallVec;
 use stele_base_types::LogId;
 
@@ -67,6 +68,31 @@ pub(super) fn follow(
     }
     tidy(&mut route.now);
     tidy(&mut route.delayed);
+}
+
+/// Whether the bindings and alternate exchanges from `exchange` lead to a log, whatever keys and
+/// headers they ask for.
+pub(super) fn leads_to(host: &VirtualHost, exchange: &str, log: LogId) -> bool {
+    let mut reached = vec![exchange];
+    let mut seen: HashSet<&str> = reached.iter().copied().collect();
+    while let Some(name) = reached.pop() {
+        let Some(bound) = host.exchange(name) else {
+            continue;
+        };
+        let targets = bound.bindings.iter().map(|binding| &binding.target);
+        let next = targets.filter_map(|target| match target {
+            BindingTarget::Log(bound) if *bound == log => Some(None),
+            BindingTarget::Log(_) => None,
+            BindingTarget::Exchange(next) => Some(Some(next.as_str())),
+        });
+        for next in next.chain(alternate_of(&bound.exchange).map(Some)) {
+            let Some(next) = next else { return true };
+            if seen.insert(next) {
+                reached.push(next);
+            }
+        }
+    }
+    false
 }
 
 /// Sorts, and removes duplicates.

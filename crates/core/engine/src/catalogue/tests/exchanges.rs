@@ -422,3 +422,35 @@ fn a_message_may_pass_an_exchange_that_delays_and_lead_nowhere() {
         assert_eq!(route.unwrap(), expected);
     }
 }
+
+#[test]
+fn an_exchange_leads_to_what_bindings_and_alternates_reach_with_any_key() {
+    let mut driven = Driven::default();
+    let [near, far, other] = ["near", "far", "other"].map(|it| driven.queue(it));
+    driven.exchange(exchange("next", ExchangeKind::Topic));
+    driven.exchange(DeclareExchange {
+        arguments: Arguments::from([(
+            ALTERNATE_EXCHANGE.into(),
+            Argument::Text(b"amq.fanout".as_slice().into()),
+        )]),
+        ..exchange("first", ExchangeKind::Direct)
+    });
+    driven.bind(bind("first", to_exchange("next"), "a"));
+    driven.bind(bind("next", to_exchange("first"), "b"));
+    driven.bind(bind("next", BindingTarget::Log(near), "c"));
+    driven.bind(bind("amq.fanout", BindingTarget::Log(far), ""));
+    let leads_to = |exchange: &str, log: LogId| {
+        let catalogue = &driven.state.catalogue;
+        catalogue.leads_to(exchange, catalogue.log_by_id(log).unwrap())
+    };
+    assert_eq!(
+        [near, far, other].map(|log| leads_to("first", log)),
+        [true, true, false]
+    );
+    assert_eq!(
+        [near, far, other].map(|log| leads_to("amq.fanout", log)),
+        [false, true, false]
+    );
+    assert_eq!([near, far, other].map(|log| leads_to("", log)), [true; 3]);
+    assert!(!leads_to("missing", near));
+}

@@ -17,7 +17,7 @@
 //!
 //! Other changes need a new version. The previous form is then kept in its own module, with a
 //! conversion: the first form in `first/`, the state of the second in `positional.rs`. The broker's
-//! `tests/earlier_forms.rs` opens directories written in them.
+//! `tests/broker/earlier_forms.rs` opens directories written in them.
 
 use std::fmt;
 

@@ -1,9 +1,5 @@
 //! Requests wait for a checkpointer that is slower than they are, so that the amount of data that a
 //! start has to read is bounded.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use std::{
     io,

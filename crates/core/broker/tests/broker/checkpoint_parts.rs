@@ -1,8 +1,4 @@
 //! The cost of a checkpoint depends on what its files change, not on the number of logs.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use std::{cell::Cell, path::Path, sync::Arc};
 

@@ -4,10 +4,6 @@
 //! history twice: in the snapshots, with names starting with `a.`, and in the journals after them,
 //! with names starting with `b.`.
 #![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
-#![allow(
     clippy::disallowed_methods,
     reason = "files are copied, and looked at, beside the broker"
 )]

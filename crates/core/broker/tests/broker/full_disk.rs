@@ -1,8 +1,4 @@
 //! A full disk: decisions wait, and everything continues once there is space.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use std::{path::PathBuf, sync::Arc};
 

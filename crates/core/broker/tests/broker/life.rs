@@ -1,8 +1,4 @@
 //! A broker from the outside: published records can be read, leased and settled, and survive.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 mod dead_letters;
 mod following;

@@ -1,8 +1,4 @@
 //! What a shard sends when a record is moved to another shard's log, the first time and again.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use std::{path::Path, sync::Arc};
 

@@ -1,8 +1,4 @@
 //! If one shard refuses to start, none of them is changed.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use std::{
     path::{Path, PathBuf},

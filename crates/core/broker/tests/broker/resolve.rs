@@ -1,8 +1,4 @@
 //! Looking up names for a client's operation.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use stele_base_types::{LogId, Name, Principal, SessionId, VHOST_INTERNAL};
 use stele_core_broker::{Action, Broker, ResolveError};

@@ -1,8 +1,4 @@
 //! Messages that are due in a long time.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use stele_base_types::{LogId, Name, Timestamp};
 use stele_core_broker::{

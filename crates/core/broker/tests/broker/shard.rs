@@ -1,8 +1,4 @@
 //! A single shard, driven step by step with the test's own clock.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can't go on says so by panicking"
-)]
 
 use std::{
     path::Path,

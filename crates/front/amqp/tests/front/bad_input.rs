@@ -1,8 +1,5 @@
 //! Invalid input and input of other protocols: it fails with an error or a close and affects no
 //! other client.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -12,8 +9,9 @@ use stele_wire_amqp::{
     ContentHeader, PROTOCOL_HEADER, RawProperties, encode,
     method::{basic, channel, connection, tx},
 };
-use support::{Client, Server};
 use tokio::io::AsyncWriteExt;
+
+use crate::support::{Client, Server};
 
 #[tokio::test]
 async fn other_protocols_get_the_protocol_header_and_a_close() {

@@ -1,7 +1,4 @@
 //! The front as the broker sees it, and records stored by other protocols.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, Durability};
@@ -11,7 +8,8 @@ use stele_wire_amqp::{
     Method, ShortString,
     method::{basic, connection},
 };
-use support::{Client, Server};
+
+use crate::support::{Client, Server};
 
 #[tokio::test]
 async fn methods_errors_octets_and_connections_are_counted() {

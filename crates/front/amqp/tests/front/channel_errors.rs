@@ -1,15 +1,13 @@
 //! An error on a channel: what its client sent behind it is dropped until the channel is closed,
 //! and no other channel is affected.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use bytes::BytesMut;
 use stele_wire_amqp::{
     ContentHeader, Method, RawProperties, ShortString, encode,
     method::{basic, channel, queue},
 };
-use support::{Client, Server};
+
+use crate::support::{Client, Server};
 
 /// What a client sends at once.
 #[derive(Default)]

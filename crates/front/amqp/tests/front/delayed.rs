@@ -1,7 +1,4 @@
 //! Messages that are delayed for longer than a test may take.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use bytes::BytesMut;
 use stele_base_types::{LogId, VHOST_DEFAULT};
@@ -14,8 +11,9 @@ use stele_wire_amqp::{
     encode,
     method::{basic, confirm, exchange, queue, tx},
 };
-use support::{Client, Server};
 use tokio::{sync::watch, task::JoinHandle};
+
+use crate::support::{Client, Server};
 
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;

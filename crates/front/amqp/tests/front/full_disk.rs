@@ -1,8 +1,5 @@
 //! A disk below its reserve: publishers are notified and wait, everything else continues, nothing
 //! is lost.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use std::{cell::Cell, collections::BTreeSet};
 
@@ -11,7 +8,8 @@ use stele_wire_amqp::{
     Frame, Method, ShortString,
     method::{basic, channel, confirm, connection, exchange, queue, tx},
 };
-use support::{Client, Server};
+
+use crate::support::{Client, Server};
 
 const BLOCKED: &[&str] = &["connection.blocked"];
 

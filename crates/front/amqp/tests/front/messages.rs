@@ -1,7 +1,4 @@
 //! Messages from publisher to consumer, on a real broker and over real sockets.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use bytes::{Bytes, BytesMut};
 use stele_base_types::Name;
@@ -11,7 +8,8 @@ use stele_wire_amqp::{
     encode,
     method::{basic, channel, confirm, connection, queue, tx},
 };
-use support::{Client, Server};
+
+use crate::support::{Client, Server};
 
 fn text(text: &'static str) -> ShortString {
     ShortString::from_static(text)

@@ -1,7 +1,4 @@
 //! Messages about the connection as a whole.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use bytes::Bytes;
 use stele_test_testkit::TestBroker;
@@ -9,11 +6,12 @@ use stele_wire_amqp::{
     HEARTBEAT_FRAME, Method, ShortString,
     method::{access, basic, connection},
 };
-use support::{Client, Server};
 use tokio::{
     io::AsyncWriteExt as _,
     time::{Duration, Instant, pause, sleep},
 };
+
+use crate::support::{Client, Server};
 
 /// As RabbitMQ does for its internal users; the tests of amqplib check it.
 #[tokio::test]

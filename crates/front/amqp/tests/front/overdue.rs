@@ -1,7 +1,4 @@
 //! Deliveries that aren't acknowledged in time.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -10,7 +7,8 @@ use stele_wire_amqp::{
     Method, ShortString, Table, Value,
     method::{basic, channel, queue},
 };
-use support::{Client, Server};
+
+use crate::support::{Client, Server};
 
 const TEXT: &str = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout \
                     value used: 50 ms. This timeout value can be configured, see consumers doc \

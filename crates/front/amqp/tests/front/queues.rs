@@ -1,15 +1,13 @@
 //! The replies to `queue.declare`.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
     Method, ShortString, Table, Value,
     method::{basic, channel, queue},
 };
-use support::{PATIENCE, Server};
 use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Server};
 
 fn text(text: &'static str) -> ShortString {
     ShortString::from_static(text)

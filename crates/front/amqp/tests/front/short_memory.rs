@@ -1,14 +1,12 @@
 //! Memory for publishes used up: publishers wait and are told, everything else continues.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use stele_core_broker::Kind;
 use stele_wire_amqp::{
     Method, ShortString,
     method::{basic, confirm, connection},
 };
-use support::{Client, Server};
+
+use crate::support::{Client, Server};
 
 const BLOCKED: &[&str] = &["connection.blocked"];
 

@@ -1,7 +1,4 @@
 //! Reading without taking: streams, and other logs that keep what they hold.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
-
-mod support;
 
 use stele_base_types::Name;
 use stele_core_engine::{
@@ -12,7 +9,8 @@ use stele_wire_amqp::{
     ContentHeader, EncodedTable, Frame, Method, Properties, ShortString, Table, Value,
     method::{basic, channel, connection, queue},
 };
-use support::{Client, Server};
+
+use crate::support::{Client, Server};
 
 fn stream(name: &'static str) -> queue::Declare {
     queue::Declare {

@@ -1,9 +1,4 @@
 //! A server on its own port, and a client that sends exactly what the test specifies.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test file uses a part, and panics where it can't go on"
-)]
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

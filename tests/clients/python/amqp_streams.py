@@ -260,7 +260,6 @@ def arguments_are_checked_and_compared():
         ({"x-message-ttl": 1000}, "' of queue type rabbit_stream_queue"),
         ({"x-max-length": 5}, "' of queue type rabbit_stream_queue"),
         ({"x-dead-letter-exchange": "x"}, "' of queue type rabbit_stream_queue"),
-        ({"x-single-active-consumer": True}, "' of queue type rabbit_stream_queue"),
     ]
     with connection() as open_connection:
         for arguments, text in invalid:
@@ -337,3 +336,47 @@ def a_queue_that_keeps_is_read_again_after_all_is_worked_off():
             plain.basic_qos(prefetch_count=1)
             error = closed_with(406, lambda: read(plain, other, 1, x_stream_offset="first"))
             assert error.reply_text.endswith("of queue type rabbit_classic_queue without x-stele-keep"), error
+
+
+@check_of_stele
+def one_reader_at_a_time_reads_and_the_next_continues_where_it_stopped():
+    with filled(10, **{"x-single-active-consumer": True}) as (opened, name), connection() as other, connection() as last:
+        found = {}
+
+        def start(at, who):
+            reader = at.channel()
+            reader.basic_qos(prefetch_count=4)
+            collect = lambda _, method, properties, body: found.setdefault(who, []).append((method, int(body)))  # noqa: E731
+            return reader, reader.basic_consume(name, collect, arguments={"x-stream-offset": "first"})
+
+        def gets(who, numbers):
+            def complete():
+                for one in [opened.connection, other, last]:
+                    if one.is_open:
+                        one.process_data_events(time_limit=0.02)
+                return [number for _, number in found.get(who, [])] == numbers
+
+            eventually(complete)
+
+        first, tag = start(opened.connection, "first")
+        second, _ = start(other, "second")
+        third, _ = start(last, "third")
+        gets("first", [0, 1, 2, 3])
+        first.basic_ack(found["first"][1][0].delivery_tag, multiple=True)
+        gets("first", [0, 1, 2, 3, 4, 5])
+        equal(list(found), ["first"])
+        # What it hasn't acknowledged goes to the next one.
+        first.basic_cancel(tag)
+        gets("second", [2, 3, 4, 5])
+        second.basic_ack(0, multiple=True)
+        gets("second", [2, 3, 4, 5, 6, 7, 8, 9])
+        second.basic_ack(found["second"][6][0].delivery_tag, multiple=True)
+        second.close()
+        gets("third", [9])
+        third.basic_ack(0, multiple=True)
+        # It comes back behind the others, and is told when the stream is deleted.
+        again, _ = start(opened.connection, "again")
+        publish(opened, name, b"10")
+        gets("third", [9, 10])
+        last.close()
+        gets("again", [10])

@@ -35,6 +35,7 @@ use crate::{
     request::Request,
     set_aside::SetAside,
     shard::{DeadSignals, ShardStatus},
+    turns::Turns,
 };
 
 /// The broker, as the fronts use it. Cheap to clone.
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) meters: Meters,
     opening: Opening,
     set_aside: SetAside,
+    /// The readers of which one reads at a time.
+    pub(crate) turns: Arc<Turns>,
     /// Notified of dead records.
     pub(crate) dead: Arc<DeadSignals>,
 }
@@ -75,6 +78,7 @@ impl Broker {
             meters,
             opening: Opening::new(memory.clone()),
             set_aside: SetAside::default(),
+            turns: Arc::default(),
             dead,
         };
         Self {

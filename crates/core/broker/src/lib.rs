@@ -49,6 +49,7 @@ mod session;
 mod set_aside;
 mod shard;
 mod transaction;
+mod turns;
 
 pub use appending::Appending;
 pub use call::Call;

@@ -21,6 +21,7 @@ use crate::{
     mailbox::{Event, Mailbox},
     read::{Read, ReadError},
     request::Request,
+    turns::{Turn, Turns, Whose},
 };
 
 /// A session's reader of a partition.
@@ -32,6 +33,8 @@ pub struct Reader {
     /// The batches found.
     found: Option<Contents>,
     wake: Arc<Wake>,
+    /// Its place in line, if it reads in turn with others.
+    turn: Option<Turn>,
 }
 
 /// Tells a session that its reader can go on.
@@ -42,6 +45,10 @@ pub struct Wake {
 }
 
 impl Wake {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, consumer: ConsumerId) -> Self {
+        Self { mailbox, consumer }
+    }
+
     pub(crate) fn wake(&self) {
         let consumer = self.consumer;
         self.mailbox.push(Event::Readable { consumer });
@@ -49,18 +56,44 @@ impl Wake {
 }
 
 impl Reader {
-    pub(crate) fn new(
-        partition: PartitionId,
-        next: Offset,
-        mailbox: Arc<Mailbox>,
-        consumer: ConsumerId,
-    ) -> Self {
+    pub(crate) fn new(partition: PartitionId, next: Offset, wake: Wake) -> Self {
         Self {
             partition,
             next,
             found: None,
-            wake: Arc::new(Wake { mailbox, consumer }),
+            wake: Arc::new(wake),
+            turn: None,
         }
+    }
+
+    /// Makes it wait until the readers that are in line before it have ended.
+    pub(crate) fn wait_in(&mut self, turns: &Arc<Turns>) {
+        self.turn = Some(turns.join(self.partition, &self.wake));
+    }
+
+    /// Ends a reader, of whose records those from `unsettled` on haven't been dealt with. If it
+    /// reads in turn with others, the next one continues there.
+    pub fn end(mut self, unsettled: Option<Offset>) {
+        if let Some(turn) = &mut self.turn
+            && turn.stopped_at.is_some()
+        {
+            turn.stopped_at = Some(unsettled.unwrap_or(self.next));
+        }
+    }
+
+    /// Whether it may read. From its first turn on, it continues where the one before it stopped.
+    fn has_turn(&mut self) -> bool {
+        let Some(turn) = &mut self.turn else {
+            return true;
+        };
+        if turn.stopped_at.is_none() {
+            match turn.whose() {
+                Whose::Own(resume) => self.next = resume.unwrap_or(self.next),
+                Whose::Others => return false,
+            }
+        }
+        turn.stopped_at = Some(self.next);
+        true
     }
 
     /// The partition that it reads.
@@ -111,13 +144,16 @@ impl Reader {
 
 impl Broker {
     /// Finds the next batches, of up to `bytes_max` bytes or a single one. `false` if there are
-    /// none yet: then the session gets an [`Event::Readable`] when there are, or when the log is
-    /// gone. Records that the log no longer keeps are passed over.
+    /// none yet, or if it isn't the reader's turn: then the session gets an [`Event::Readable`]
+    /// later, also if the log is gone. Records that the log no longer keeps are passed over.
     pub async fn locate_next(
         &self,
         reader: &mut Reader,
         bytes_max: usize,
     ) -> Result<bool, Error<ReadError>> {
+        if !reader.has_turn() {
+            return Ok(false);
+        }
         loop {
             let read = Read {
                 partition: reader.partition,

@@ -10,6 +10,7 @@ use stele_core_engine::{
 use crate::{
     Broker, Error, Publish, Reader, Share,
     mailbox::{Event, Mailbox},
+    reader::Wake,
     reply_to::{Pending, ReplyTo},
     request::Request,
 };
@@ -106,7 +107,21 @@ impl Session {
 
     /// Reads a partition from an offset on, without taking anything from it.
     pub fn reader(&self, partition: PartitionId, from: Offset, consumer: ConsumerId) -> Reader {
-        Reader::new(partition, from, Arc::clone(&self.mailbox), consumer)
+        let wake = Wake::new(Arc::clone(&self.mailbox), consumer);
+        Reader::new(partition, from, wake)
+    }
+
+    /// The same in turn with others: of all readers of the partition that are made so, the first
+    /// reads. When it ends, the next one does, from where it stopped ([`Reader::end`]).
+    pub fn reader_in_turn(
+        &self,
+        partition: PartitionId,
+        from: Offset,
+        consumer: ConsumerId,
+    ) -> Reader {
+        let mut reader = self.reader(partition, from, consumer);
+        reader.wait_in(&self.broker.shared.turns);
+        reader
     }
 
     /// Settles leases without waiting for the answer.

@@ -25,7 +25,7 @@ pub(crate) mod settling;
 use std::{collections::VecDeque, sync::Arc};
 
 use hashbrown::HashMap;
-use stele_base_types::{ConsumerId, LogId, Principal};
+use stele_base_types::{ConsumerId, LogId, Offset, Principal};
 use stele_core_broker::{self as broker, Broker, Events, FrontMeter, Publish, Share};
 use stele_core_engine::{DeleteLog, LogDefinition, Outcome};
 use stele_wire_amqp::{
@@ -46,8 +46,10 @@ use crate::{
     outbox::Outbox,
     routing::{self, Destination},
     session::{
-        ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
-        in_flight::ToConfirm, unacked::Unacked,
+        ChannelId, Command, Failure, Session, Subscription,
+        confirms::Confirm,
+        in_flight::ToConfirm,
+        unacked::{Unacked, first_read},
     },
     settings::Settings,
     stored::Message,
@@ -381,7 +383,9 @@ impl Connection {
         self.flush().await;
         let released = self.session.begin_closing(number);
         for (consumer, subscription) in &released.consumers {
-            self.end_consumer(*consumer, subscription, true).await;
+            let unsettled = first_read(&released.unacked, *consumer);
+            self.end_consumer(*consumer, subscription, unsettled, true)
+                .await;
             self.written_off.remove(consumer);
         }
         for unacked in &released.unacked {
@@ -397,15 +401,17 @@ impl Connection {
         }
     }
 
-    /// Ends what a consumer has in the broker. If it lingers, what it holds is returned next.
+    /// Ends what a consumer has in the broker. If it lingers, what it holds is returned next. Of
+    /// what it has read without taking, the first that isn't settled is at `unsettled`.
     pub(crate) async fn end_consumer(
         &mut self,
         consumer: ConsumerId,
         of: &Subscription,
+        unsettled: Option<Offset>,
         lingers: bool,
     ) {
         if of.reads {
-            return self.readings.remove(consumer);
+            return self.readings.remove(consumer, unsettled);
         }
         // A deleted log has no subscription left to end.
         drop(self.holder.unsubscribe(of.log, consumer, lingers).await);

@@ -18,7 +18,9 @@ use crate::{
     periods,
 };
 
-pub(crate) use self::kept::{Kept, is_classic_queue, is_stream, kind_of, type_name};
+pub(crate) use self::kept::{
+    Kept, is_classic_queue, is_stream, is_stream_of_one, kind_of, type_name,
+};
 
 /// The valid values of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +135,6 @@ const OF_TYPES: &[(&str, &[&str])] = &[
     ("x-max-in-memory-length", &["quorum"]),
     ("x-max-in-memory-bytes", &["quorum"]),
     ("x-overflow", &["classic", "quorum"]),
-    (SINGLE_ACTIVE, &["classic", "quorum"]),
     ("x-dead-letter-exchange", &["classic", "quorum"]),
     ("x-dead-letter-routing-key", &["classic", "quorum"]),
     ("x-dead-letter-strategy", &["quorum"]),

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashMap;
-use stele_base_types::ConsumerId;
+use stele_base_types::{ConsumerId, Offset};
 use stele_core_broker::{self as broker, ReadError, Reader};
 use stele_wire_amqp::method::basic;
 use stele_wire_batch::Record;
@@ -81,8 +81,11 @@ impl Readings {
         self.make_ready(consumer);
     }
 
-    pub(crate) fn remove(&mut self, consumer: ConsumerId) {
-        self.all.remove(&consumer);
+    /// Removes a consumer, whose first message that isn't settled is at `unsettled`.
+    pub(crate) fn remove(&mut self, consumer: ConsumerId, unsettled: Option<Offset>) {
+        if let Some(reading) = self.all.remove(&consumer) {
+            reading.reader.end(unsettled);
+        }
     }
 
     /// Returns credit for a message that the client has settled in any way.

@@ -11,11 +11,13 @@ use crate::connection::Connection;
 
 pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel) -> Handled {
     let channel = connection.session.channel(number)?;
-    if let Some(consumer) = channel.consumers.get(&cancel.consumer_tag).copied()
+    let consumer = channel.consumers.get(&cancel.consumer_tag).copied();
+    let unsettled = consumer.and_then(|consumer| channel.deliveries.first_read(consumer));
+    if let Some(consumer) = consumer
         && let Some(subscription) = connection.session.subscription(consumer).cloned()
     {
         connection
-            .end_consumer(consumer, &subscription, false)
+            .end_consumer(consumer, &subscription, unsettled, false)
             .await;
         connection.drain_events().await?;
         connection.forget_consumer(consumer);

@@ -26,7 +26,7 @@ use crate::{
     errors::{Fault, Subject},
     limits::CONSUMER_CREDIT_BYTES,
     lookup,
-    queue_arguments::Kept,
+    queue_arguments::{Kept, is_stream_of_one},
     reply_to,
     session::Subscription,
     streams::Wanted,
@@ -70,18 +70,21 @@ async fn consume_queue(
             reads: true,
             counts_deliveries: false,
         };
-        return read(connection, &subject, subscription, wanted).await;
+        let in_turn = is_stream_of_one(&queue);
+        return read(connection, &subject, subscription, wanted, in_turn).await;
     }
     queue_declare::adopt(connection, &queue).await?;
     subscribe(connection, number, &queue, tag, consume).await
 }
 
-/// Starts a consumer that reads without taking anything.
+/// Starts a consumer that reads without taking anything; in turn with the stream's others, if it
+/// serves one at a time.
 async fn read(
     connection: &mut Connection,
     subject: &Subject<'_>,
     subscription: Subscription,
     wanted: Wanted,
+    in_turn: bool,
 ) -> Handled {
     let channel = connection.session.channel(subscription.channel)?;
     let queue = subject.describe();
@@ -106,7 +109,11 @@ async fn read(
     let from = wanted.start.find(&connection.broker, wanted.partition, now);
     let from = from.await.map_err(|error| subject.fault(error))?;
     let consumer = connection.session.add_subscription(subscription);
-    let reader = connection.holder.reader(wanted.partition, from, consumer);
+    let (holder, partition) = (&connection.holder, wanted.partition);
+    let reader = match in_turn {
+        true => holder.reader_in_turn(partition, from, consumer),
+        false => holder.reader(partition, from, consumer),
+    };
     let reading = Reading::new(reader, wanted.filter, prefetch);
     connection.readings.add(consumer, reading);
     Ok(())

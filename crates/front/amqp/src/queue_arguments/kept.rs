@@ -4,7 +4,7 @@ use stele_core_engine::{LogDefinition, Settings};
 
 use super::{
     AT_LEAST_ONCE, CLASSIC, DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY, DEAD_LETTER_STRATEGY, OVERFLOW,
-    QUORUM, REJECT_PUBLISH, STREAM, TYPE,
+    QUORUM, REJECT_PUBLISH, SINGLE_ACTIVE, STREAM, TYPE,
 };
 use crate::lookup::FACET;
 
@@ -50,6 +50,13 @@ pub(crate) fn kind_of(kept: Option<&Settings>) -> &str {
 /// Whether a log was declared as a stream.
 pub(crate) fn is_stream(definition: &LogDefinition) -> bool {
     kind_of(definition.facets.get(FACET)) == STREAM
+}
+
+/// Whether a log was declared as a stream that one consumer at a time reads.
+pub(crate) fn is_stream_of_one(definition: &LogDefinition) -> bool {
+    let kept = definition.facets.get(FACET).map(Kept);
+    let flag = kept.and_then(|kept| kept.text(SINGLE_ACTIVE));
+    is_stream(definition) && flag == Some("true")
 }
 
 /// Whether a log was declared over AMQP as a classic queue.

@@ -344,7 +344,6 @@ fn a_stream_refuses_the_arguments_of_queues_and_they_its() {
         "x-max-length",
         "x-dead-letter-exchange",
         "x-overflow",
-        "x-single-active-consumer",
         "x-max-priority",
         "x-queue-mode",
     ] {

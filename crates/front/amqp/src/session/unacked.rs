@@ -60,6 +60,16 @@ impl Unacked {
     }
 }
 
+/// The first record that a consumer has read, of those given.
+pub(crate) fn first_read<'a>(
+    unacked: impl IntoIterator<Item = &'a Unacked>,
+    consumer: ConsumerId,
+) -> Option<Offset> {
+    let unacked = unacked.into_iter();
+    let read = unacked.filter(|unacked| unacked.read_by == Some(consumer));
+    read.map(|unacked| unacked.offset).min()
+}
+
 /// Deliveries by tag. Tags count from 1 over all deliveries of the channel, including those that
 /// are settled when sent.
 #[derive(Debug, Default)]
@@ -96,6 +106,11 @@ impl Deliveries {
     pub(crate) fn oldest(&self) -> Option<(LogId, Instant)> {
         let (_, oldest) = self.unacked.first_key_value()?;
         Some((oldest.unacked.log, oldest.at))
+    }
+
+    /// The first record that a consumer has read and the client hasn't settled.
+    pub(crate) fn first_read(&self, consumer: ConsumerId) -> Option<Offset> {
+        first_read(self.unacked.values().map(|sent| &sent.unacked), consumer)
     }
 
     /// The number that counts against the channel's limit.

@@ -5,8 +5,8 @@
 //!   `TaskHandle`. A queue has one active task at most.
 //! - What is in the queue now is moved, except what is in flight. Each message keeps its id and the
 //!   time when it was sent.
-//! - The source is the target of some queue's RedrivePolicy or dead-letter exchange, or a queue that
-//!   other protocols use too, whose dead letters may be there.
+//! - The source is the target of some queue's RedrivePolicy, or of its dead-letter exchange, or a
+//!   queue that other protocols use too, whose dead letters may be there.
 //! - Deviations: without a rate, messages are moved as fast as possible.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
 

@@ -375,8 +375,43 @@ def one_reader_at_a_time_reads_and_the_next_continues_where_it_stopped():
         gets("third", [9])
         third.basic_ack(0, multiple=True)
         # It comes back behind the others, and is told when the stream is deleted.
-        again, _ = start(opened.connection, "again")
-        publish(opened, name, b"10")
-        gets("third", [9, 10])
+        again, tag = start(opened.connection, "again")
+        fifth, _ = start(other, "fifth")
+        publish(opened, name, b"10", b"11")
+        gets("third", [9, 10, 11])
         last.close()
-        gets("again", [10])
+        gets("again", [10, 11])
+        # Nor has it handled what it returns, unless it has acknowledged something behind it.
+        again.basic_nack(found["again"][0][0].delivery_tag, requeue=True)
+        again.basic_ack(found["again"][1][0].delivery_tag)
+        publish(opened, name, b"12", b"13")
+        gets("again", [10, 11, 12, 13])
+        again.basic_nack(0, multiple=True, requeue=True)
+        again.basic_cancel(tag)
+        gets("fifth", [12, 13])
+
+
+@check
+def a_reader_is_told_that_its_stream_is_deleted_whatever_it_has_unacknowledged():
+    with filled(10) as (opened, name), connection() as other:
+        told = []
+        for prefetch in [3, 100]:
+            reader = other.channel()
+            reader.basic_qos(prefetch_count=prefetch)
+            reader.add_on_cancel_callback(lambda frame: told.append(frame.method.consumer_tag))
+            found = []
+            collect = lambda _, *delivery: found.append(delivery)  # noqa: B023, E731
+            reader.basic_consume(name, collect, arguments={"x-stream-offset": "first"}, consumer_tag=f"of {prefetch}")
+
+            def complete():
+                other.process_data_events(time_limit=0.02)
+                return len(found) == min(prefetch, 10)  # noqa: B023
+
+            eventually(complete)
+        opened.queue_delete(name)
+
+        def both():
+            other.process_data_events(time_limit=0.02)
+            return sorted(told) == ["of 100", "of 3"]
+
+        eventually(both)

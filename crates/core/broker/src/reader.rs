@@ -35,6 +35,8 @@ pub struct Reader {
     wake: Arc<Wake>,
     /// Its place in line, if it reads in turn with others.
     turn: Option<Turn>,
+    /// Whether it is woken when the log is gone, wherever it reads.
+    follows_end: bool,
 }
 
 /// Tells a session that its reader can go on.
@@ -63,6 +65,7 @@ impl Reader {
             found: None,
             wake: Arc::new(wake),
             turn: None,
+            follows_end: false,
         }
     }
 
@@ -145,12 +148,17 @@ impl Reader {
 impl Broker {
     /// Finds the next batches, of up to `bytes_max` bytes or a single one. `false` if there are
     /// none yet, or if it isn't the reader's turn: then the session gets an [`Event::Readable`]
-    /// later, also if the log is gone. Records that the log no longer keeps are passed over.
+    /// later. From the first call on, it also gets one when the log is gone. Records that the log
+    /// no longer keeps are passed over.
     pub async fn locate_next(
         &self,
         reader: &mut Reader,
         bytes_max: usize,
     ) -> Result<bool, Error<ReadError>> {
+        if !reader.follows_end {
+            reader.follows_end = true;
+            self.follow(reader, Offset(u64::MAX)).await;
+        }
         if !reader.has_turn() {
             return Ok(false);
         }
@@ -172,7 +180,7 @@ impl Broker {
                 reply => Some(reply?),
             };
             let Some(reply) = reply.filter(|reply| !reply.is_empty()) else {
-                self.follow(reader).await;
+                self.follow(reader, reader.next).await;
                 return Ok(false);
             };
             reader.found = Some(Contents::at(reader.partition, reply.slices));
@@ -221,11 +229,22 @@ impl Broker {
         }
     }
 
-    /// Has the reader woken when there are more records.
-    async fn follow(&self, reader: &Reader) {
+    /// Whether the log that it reads still exists.
+    pub async fn has_log_of(&self, reader: &Reader) -> bool {
+        let bounds = self.read(Read {
+            partition: reader.partition,
+            from: Offset::ZERO,
+            bytes_max: 0,
+        });
+        let gone = ReadError::NoSuchLog;
+        !matches!(bounds.await, Err(Error::Refused(refused)) if refused == gone)
+    }
+
+    /// Has the reader woken when there are records past an offset, or the log is gone.
+    async fn follow(&self, reader: &Reader, past: Offset) {
         let request = Request::Follow {
             partition: reader.partition,
-            past: reader.next,
+            past,
             wake: Arc::downgrade(&reader.wake),
         };
         self.send(self.shard_of(reader.partition.log), request)

@@ -294,7 +294,7 @@ impl Connection {
 
     /// Settles a delivery.
     pub(crate) async fn settle(&mut self, unacked: &Unacked, outcome: Outcome) {
-        if self.settle_read(unacked) {
+        if self.settle_read(unacked, outcome) {
             return;
         }
         if let Some(settle) = self.settling.push(unacked, outcome) {

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use stele_base_types::{ConsumerId, Offset};
 use stele_core_broker::{self as broker, ReadError, Reader};
+use stele_core_engine::Outcome;
 use stele_wire_amqp::method::basic;
 use stele_wire_batch::Record;
 
@@ -41,6 +42,8 @@ pub(crate) struct Reading {
     is_at_end: bool,
     /// The memory that the next message needs besides the stored bytes, if it is known.
     next_bytes: usize,
+    /// The first message that the client has returned without handling a later one.
+    returned: Option<Offset>,
 }
 
 impl Reading {
@@ -52,7 +55,17 @@ impl Reading {
             is_ready: false,
             is_at_end: false,
             next_bytes: 0,
+            returned: None,
         }
+    }
+
+    /// Notes that a message is settled, which gives credit for another one.
+    fn settled(&mut self, offset: Offset, outcome: Outcome) {
+        self.credit += 1;
+        self.returned = match outcome {
+            Outcome::Return(_) => Some(self.returned.unwrap_or(offset).min(offset)),
+            _ => self.returned.filter(|returned| *returned > offset),
+        };
     }
 
     /// How much to look for at once: no more than the credit is likely to need.
@@ -84,16 +97,18 @@ impl Readings {
     /// Removes a consumer, whose first message that isn't settled is at `unsettled`.
     pub(crate) fn remove(&mut self, consumer: ConsumerId, unsettled: Option<Offset>) {
         if let Some(reading) = self.all.remove(&consumer) {
-            reading.reader.end(unsettled);
+            reading
+                .reader
+                .end(unsettled.into_iter().chain(reading.returned).min());
         }
     }
 
-    /// Returns credit for a message that the client has settled in any way.
-    pub(super) fn settled(&mut self, consumer: ConsumerId) {
+    /// Notes that the client has settled a message in any way.
+    fn settled(&mut self, consumer: ConsumerId, offset: Offset, outcome: Outcome) {
         let Some(reading) = self.all.get_mut(&consumer) else {
             return;
         };
-        reading.credit += 1;
+        reading.settled(offset, outcome);
         if !reading.is_at_end {
             self.make_ready(consumer);
         }
@@ -170,11 +185,11 @@ impl Connection {
         is_short
     }
 
-    /// Returns the credit of a message that was read, not leased. `false` if it was leased.
-    pub(crate) fn settle_read(&mut self, unacked: &Unacked) -> bool {
+    /// Settles a message that was read, not leased. `false` if it was leased.
+    pub(crate) fn settle_read(&mut self, unacked: &Unacked, outcome: Outcome) -> bool {
         let read_by = unacked.read_by;
         if let Some(consumer) = read_by {
-            self.readings.settled(consumer);
+            self.readings.settled(consumer, unacked.offset, outcome);
         }
         read_by.is_some()
     }
@@ -184,7 +199,11 @@ impl Connection {
             return Ok(Turn::Gone);
         };
         if reading.credit == 0 {
-            return Ok(Turn::Bound);
+            // It is also woken when the log is gone.
+            return Ok(match self.broker.has_log_of(&reading.reader).await {
+                true => Turn::Bound,
+                false => Turn::Gone,
+            });
         }
         if !self.outbox.has_room() {
             return Ok(Turn::Full);

@@ -127,8 +127,8 @@ pub(super) async fn finish(connection: &mut Connection, committing: Committing) 
 }
 
 fn accept(connection: &mut Connection, number: u16, transaction: &Transaction) -> Handled {
-    for (_, unacked, _) in &transaction.settlements {
-        connection.settle_read(unacked);
+    for (_, unacked, outcome) in &transaction.settlements {
+        connection.settle_read(unacked, *outcome);
     }
     connection.reply(number, CommitOk {});
     Ok(())

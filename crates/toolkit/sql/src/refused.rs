@@ -5,7 +5,7 @@ use stele_toolkit_bus::Outgoing;
 use stele_toolkit_envelope::Timestamp;
 
 use crate::{
-    Db, Error, Tx,
+    Db, Dialect, Error, Tx,
     outbox::{self, Sending},
 };
 
@@ -40,12 +40,20 @@ impl Db {
     /// Sends a refused message again, in its old place among those of its key that are still here.
     /// Returns whether there is such a message.
     pub async fn retry_refused(&self, number: i64) -> Result<bool, Error> {
-        let copy = "INSERT INTO {p}outbox (seq, lane, kind, destination, key, message_id,
-                content_type, headers, body, created_at, due_at)
+        // What comes before it in order is gone already, so it needn't wait for open transactions.
+        // If it did, those behind it, which are older, would overtake it.
+        let (xid, oldest) = match self.dialect() {
+            Dialect::Sqlite => ("", ""),
+            Dialect::Postgres => (", xid", ", '0'::xid8"),
+        };
+        let copy = format!(
+            "INSERT INTO {{p}}outbox (seq, lane, kind, destination, key, message_id,
+                content_type, headers, body, created_at, due_at{xid})
             SELECT seq, lane, kind, destination, key, message_id, content_type, headers, body,
-                created_at, 0 FROM {p}refused WHERE seq = $1";
+                created_at, 0{oldest} FROM {{p}}refused WHERE seq = $1"
+        );
         let mut tx = self.begin().await?;
-        let copy = sqlx::query(self.sql(copy)).bind(number);
+        let copy = sqlx::query(self.sql(&copy)).bind(number);
         copy.execute(&mut *tx).await?;
         tx.open_mut().sends = true;
         self.remove_refused(tx, number).await

@@ -79,7 +79,7 @@ async fn broken(world: &World) -> (Fragile, stele_toolkit_es::Runner<Fragile>) {
 
 /// Steps until an event can't be applied.
 async fn stopped(runner: &mut stele_toolkit_es::Runner<Fragile>) -> RunError {
-    crate::world::within_a_minute(async {
+    crate::world::patiently(async {
         loop {
             match runner.step().await {
                 Ok(_) => tokio::task::yield_now().await,

@@ -10,7 +10,7 @@ use stele_toolkit_sql::sqlx;
 use crate::{
     order::OrderEvent,
     projection::OrderProjection,
-    world::{World, within_a_minute},
+    world::{World, patiently},
 };
 
 crate::home::claims! { crate::world::World::new:
@@ -82,7 +82,7 @@ async fn readers_never_see_a_half_filled_table(world: World) {
         .await;
     assert_eq!(beside.unwrap(), 0);
     let mut steps = 0;
-    within_a_minute(async {
+    patiently(async {
         loop {
             let step = runner.step().await.unwrap();
             assert_eq!(world.rows().await, 40);
@@ -140,7 +140,7 @@ async fn a_new_version_is_filled_beside_the_old_one_which_goes_on(world: World) 
         "{failed}"
     );
     // A running process of it ends by itself.
-    let ended = within_a_minute(old.run(std::future::pending())).await;
+    let ended = patiently(old.run(std::future::pending())).await;
     assert!(matches!(ended, Err(RunError::Superseded { .. })));
 }
 

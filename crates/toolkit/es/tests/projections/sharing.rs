@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     order::OrderEvent,
-    world::{World, within_a_minute},
+    world::{World, patiently},
 };
 
 crate::home::claims! { crate::world::World::new:
@@ -81,7 +81,7 @@ async fn two_at_once_apply_each_event_once(world: World) {
         tokio::spawn(working(first, is_done.clone())),
         tokio::spawn(working(second, is_done)),
     ];
-    within_a_minute(async {
+    patiently(async {
         loop {
             let generation = world.generations().await.remove(0);
             if generation.position.covers(&last) {
@@ -104,7 +104,7 @@ async fn another_process_goes_on_when_the_lease_is_over(world: World) {
     let first = tokio::spawn(first.run(std::future::pending()));
     let seen = world.create_many(0..5).await;
     let wait_for = async |count: i64| {
-        within_a_minute(async {
+        patiently(async {
             while world.number(COUNT).await.ok() != Some(count) {
                 tokio::task::yield_now().await;
                 world.clock.advance(Duration::from_millis(1));

@@ -19,6 +19,9 @@ use crate::{
     queries::{OrderQueryHandler, OrderSummaryById, OrdersOfCustomer, Revenue},
 };
 
+/// More than a busy machine needs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// A database with orders, its own home, and a clock that stands still.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -34,7 +37,7 @@ impl World {
     pub(crate) async fn new(home: Home) -> Self {
         let clock = Arc::new(ManualClock::new());
         // The disk may be busy with other things.
-        let options = Options::new().wait_max(Duration::from_secs(60));
+        let options = Options::new().wait_max(PATIENCE);
         let db = home.open_with(options.clock(clock.clone())).await;
         let store = Arc::new(SqlStore::open(db.clone()).await.unwrap());
         let orders = Repository::new(store.clone());
@@ -58,7 +61,7 @@ impl World {
 
     /// The database as another process sees it.
     pub(crate) async fn other_process(&self) -> Db {
-        let options = Options::new().wait_max(Duration::from_secs(60));
+        let options = Options::new().wait_max(PATIENCE);
         self.home.open_with(options.clock(self.clock.clone())).await
     }
 
@@ -108,7 +111,7 @@ impl World {
         runner: &mut Runner<P>,
         to: &Position,
     ) -> Result<(), RunError> {
-        within_a_minute(async {
+        patiently(async {
             loop {
                 let step = runner.step().await?;
                 let live = Generation::live(&self.db, P::NAME).await?;
@@ -127,7 +130,7 @@ pub(crate) fn context() -> Context {
     Context::new("order-service").with_user_id("user-789")
 }
 
-pub(crate) async fn within_a_minute<T>(future: impl Future<Output = T>) -> T {
-    let in_time = tokio::time::timeout(Duration::from_secs(60), future).await;
-    in_time.expect("it happens within a minute")
+pub(crate) async fn patiently<T>(future: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(PATIENCE, future).await;
+    done.expect("it happens in time")
 }

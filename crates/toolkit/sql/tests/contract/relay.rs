@@ -190,8 +190,14 @@ async fn followers_of_a_refused_message_can_wait_for_it(home: Home) {
     assert_eq!(sink.wait_for(1).await, ["b1"]);
     sink.fail("a1", None);
     let number = db.refused(0).await.unwrap()[0].number;
+    let mut open = None;
+    if db.dialect() == Dialect::Postgres {
+        let tx = open.insert(db.begin().await.unwrap());
+        tx.send(&[event("c1", "c")]).await.unwrap();
+    }
     assert!(db.retry_refused(number).await.unwrap());
     assert_eq!(sink.wait_for(3).await, ["b1", "a1", "a2"]);
+    drop(open);
     relay.abort();
 }
 

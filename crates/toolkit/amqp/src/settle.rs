@@ -13,58 +13,74 @@ use tokio::{
     time::Instant,
 };
 
-use crate::errors::unsupported;
+use crate::{errors::unsupported, subscription::Ready};
 
 /// RabbitMQ closes a channel whose delivery is unsettled for 30 minutes; Stele does, too.
 pub(crate) const RELEASE_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// A message that goes back to its queue at this time.
+/// A message that waits, unsettled.
 #[derive(Debug)]
-pub(crate) struct Released {
-    pub(crate) at: Instant,
-    pub(crate) acker: Acker,
+pub(crate) struct Waiting {
+    pub(crate) until: Instant,
+    pub(crate) ready: Ready,
+    pub(crate) then: Then,
+}
+
+/// What is done with a message that has waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It goes back to its queue.
+    Requeue,
+    /// It is handed out again, and the broker doesn't know.
+    HandOut,
 }
 
 /// What settles a delivery of one channel. Once the channel is gone, the delivery is lost.
 #[derive(Debug)]
 pub(crate) struct Settling {
-    pub(crate) acker: Acker,
-    /// Closed once the connection is given up: the client library may leave an acknowledgement
-    /// without an answer then.
-    pub(crate) open: watch::Receiver<()>,
+    pub(crate) ready: Ready,
     /// Of the task of the subscription.
-    pub(crate) released: mpsc::Sender<Released>,
+    pub(crate) waits: mpsc::Sender<Waiting>,
     pub(crate) hold: Hold,
 }
 
 #[async_trait]
 impl Settle for Settling {
     async fn ack(mut self: Box<Self>) -> Result<(), TransportError> {
-        let Self { acker, open, .. } = &mut *self;
-        settled(acker.ack(BasicAckOptions::default()), open).await
+        let Ready { delivery, open, .. } = &mut self.ready;
+        settled(delivery.acker.ack(BasicAckOptions::default()), open).await
     }
 
-    /// A message that is to stay away isn't returned until then, so it keeps its place in the queue
-    /// and in the broker's prefetch. When the subscription ends, it comes again at once.
+    /// A message that is to stay away isn't returned until then, so it keeps its place in the
+    /// queue. When the subscription ends, it comes again at once.
     async fn release(mut self: Box<Self>, after: Duration) -> Result<(), TransportError> {
         if after.is_zero() {
-            let Self { acker, open, .. } = &mut *self;
-            return settled(requeue(acker), open).await;
+            let Ready { delivery, open, .. } = &mut self.ready;
+            return settled(requeue(&delivery.acker), open).await;
         }
         if after > RELEASE_MAX {
             return Err(unsupported(format!("a release for {after:?}")));
         }
-        if !self.acker.usable() {
+        self.wait(after, Then::Requeue).await
+    }
+
+    fn may_keep(&self, after: Duration) -> bool {
+        self.ready.received_at.elapsed() + after <= RELEASE_MAX
+    }
+
+    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
+        self.wait(after, Then::HandOut).await
+    }
+}
+
+impl Settling {
+    async fn wait(self, after: Duration, then: Then) -> Result<(), TransportError> {
+        if !self.ready.delivery.acker.usable() {
             return Err(TransportError::Lost);
         }
-        let Self {
-            acker,
-            released,
-            hold,
-            ..
-        } = *self;
-        let at = Instant::now() + after;
-        let sent = released.send(Released { at, acker }).await;
+        let Self { ready, waits, hold } = self;
+        let until = Instant::now() + after;
+        let sent = waits.send(Waiting { until, ready, then }).await;
         drop(hold);
         sent.map_err(|_| TransportError::Lost)
     }

@@ -24,7 +24,7 @@ use stele_toolkit_bus::{Deliveries, Delivery, Handout, Origin, Subscription, Tra
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time,
+    time::{self, Instant},
 };
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ use crate::{
     errors::translate,
     fields::{delivery_count, incoming},
     names::short,
-    settle::{Released, Settling, requeue},
+    settle::{Settling, Then, Waiting, requeue},
 };
 
 /// What the consumer wants of the task.
@@ -45,13 +45,30 @@ enum Wish {
     Drain,
 }
 
-/// A delivery that isn't handed out yet, the queue that it came from, and what is closed once its
-/// connection is given up.
+/// How many messages wait at a time, to be tried again, for whose sake others are taken.
+const WAITING_MAX: usize = 1_000;
+
+/// A delivery.
 #[derive(Debug)]
-struct Ready {
+pub(crate) struct Ready {
+    /// Where it came from.
     queue: String,
-    delivery: AmqpDelivery,
-    open: watch::Receiver<()>,
+    /// Without its body.
+    pub(crate) delivery: AmqpDelivery,
+    body: Bytes,
+    pub(crate) received_at: Instant,
+    /// Closed once the connection is given up: the client library may leave an acknowledgement
+    /// without an answer then.
+    pub(crate) open: watch::Receiver<()>,
+    /// Of the [`Link`] when it came.
+    round: u64,
+}
+
+impl Ready {
+    /// Whether its connection is given up.
+    fn is_lost(&self) -> bool {
+        self.open.has_changed().is_err()
+    }
 }
 
 /// The queues of a subscription: that of the service, if it has topics, and those that it consumes.
@@ -73,7 +90,7 @@ pub(crate) async fn subscribe(
     broker: &Arc<Broker>,
     subscription: &Subscription,
 ) -> Result<Box<dyn Deliveries>, TransportError> {
-    let (released, releases) =
+    let (waits, waiting) =
         mpsc::channel(usize::try_from(subscription.prefetch).unwrap_or(1).max(1));
     let (wish, wishes) = watch::channel(Wish::Run);
     let handout = Handout::new(subscription.prefetch);
@@ -82,7 +99,7 @@ pub(crate) async fn subscribe(
         subscription: subscription.clone(),
         handout: handout.clone(),
         wishes,
-        releases,
+        waiting,
     };
     let connection = broker.connect_patiently(&task.purpose()).await?;
     let link = task.open(connection).await?;
@@ -90,7 +107,7 @@ pub(crate) async fn subscribe(
         counts: broker.settings.queue_kind == QueueKind::Quorum,
         broker: Arc::clone(broker),
         handout,
-        released,
+        waits,
         wish,
         task: tokio::spawn(async move { task.run(link).await }),
     }))
@@ -101,7 +118,7 @@ struct AmqpDeliveries {
     broker: Arc<Broker>,
     counts: bool,
     handout: Handout<Ready>,
-    released: mpsc::Sender<Released>,
+    waits: mpsc::Sender<Waiting>,
     wish: watch::Sender<Wish>,
     task: JoinHandle<()>,
 }
@@ -110,31 +127,26 @@ struct AmqpDeliveries {
 impl Deliveries for AmqpDeliveries {
     async fn next(&mut self) -> Option<Delivery> {
         let (ready, hold) = self.handout.next().await?;
-        let Ready {
-            queue,
-            mut delivery,
-            open,
-        } = ready;
-        let body = Bytes::from(std::mem::take(&mut delivery.data));
+        let delivery = &ready.delivery;
         let before = match delivery_count(&delivery.properties) {
             // A quorum queue of RabbitMQ tells no count at the first delivery.
             None if self.counts && !delivery.redelivered => Some(0),
             count => count,
         };
         let origin = Origin {
-            name: queue,
+            name: ready.queue.clone(),
             ..Origin::default()
         };
+        let message = incoming(&self.broker.exchanges, delivery, ready.body.clone());
+        let is_redelivered = delivery.redelivered || before.is_some_and(|before| before > 0);
         let settling = Settling {
-            acker: delivery.acker.clone(),
-            open,
-            released: self.released.clone(),
+            ready,
+            waits: self.waits.clone(),
             hold,
         };
-        let message = incoming(&self.broker.exchanges, &delivery, body);
         let mut made = Delivery::new(message, origin, Box::new(settling));
         made.attempt = before.filter(|_| self.counts).map(|before| before + 1);
-        made.is_redelivered = delivery.redelivered || before.is_some_and(|before| before > 0);
+        made.is_redelivered = is_redelivered;
         Some(made)
     }
 
@@ -166,7 +178,7 @@ struct Task {
     subscription: Subscription,
     handout: Handout<Ready>,
     wishes: watch::Receiver<Wish>,
-    releases: mpsc::Receiver<Released>,
+    waiting: mpsc::Receiver<Waiting>,
 }
 
 /// A connection with its consumers.
@@ -178,6 +190,10 @@ struct Link {
     consumers: SelectAll<Consumer>,
     tags: Vec<ShortString>,
     open: watch::Sender<()>,
+    /// How often it began to consume. Each time, the broker grants the prefetch anew.
+    round: u64,
+    /// How many messages of this round wait, and so take their part of the prefetch.
+    waiting: usize,
 }
 
 /// Why a link isn't used any more.
@@ -242,6 +258,8 @@ impl Task {
             consumers: SelectAll::new(),
             tags: Vec::new(),
             open: watch::channel(()).0,
+            round: 0,
+            waiting: 0,
         };
         if *self.wishes.borrow() == Wish::Run {
             self.consume(&mut link).await?;
@@ -263,6 +281,8 @@ impl Task {
             link.tags.push(tag);
         }
         link.consumers = select_all(consumers);
+        link.round += 1;
+        link.waiting = 0;
         Ok(())
     }
 
@@ -275,12 +295,12 @@ impl Task {
             self.broker.in_time(cancelling).await?;
         }
         while let Some(Ok(delivery)) = link.consumers.next().await {
-            self.put(&link.open, delivery);
+            self.put(link, delivery);
         }
         Ok(())
     }
 
-    fn put(&self, open: &watch::Sender<()>, delivery: AmqpDelivery) {
+    fn put(&self, link: &Link, mut delivery: AmqpDelivery) {
         let queue = match delivery.exchange.as_str().is_empty() {
             true => delivery.routing_key.as_str().to_owned(),
             false => self.subscription.service.clone(),
@@ -288,8 +308,11 @@ impl Task {
         // A closed handout is one that is being drained, which returns what it doesn't take.
         let ready = Ready {
             queue,
+            body: Bytes::from(std::mem::take(&mut delivery.data)),
             delivery,
-            open: open.subscribe(),
+            received_at: Instant::now(),
+            open: link.open.subscribe(),
+            round: link.round,
         };
         self.handout.put(ready).ok();
     }
@@ -314,12 +337,33 @@ impl Task {
                     }
                 }
                 next = link.consumers.next(), if !link.tags.is_empty() => match next {
-                    Some(Ok(delivery)) => self.put(&link.open, delivery),
+                    Some(Ok(delivery)) => self.put(&link, delivery),
                     Some(Err(error)) => break End::Lost(translate(&error)),
                     None => break End::Lost(TransportError::Lost),
                 },
-                Some(released) = self.releases.recv() => waiting.push(requeue_later(released)),
-                Some(()) = waiting.next(), if !waiting.is_empty() => {}
+                Some(next) = self.waiting.recv() => {
+                    if next.ready.is_lost() {
+                        continue;
+                    }
+                    if next.ready.round == link.round {
+                        link.waiting += 1;
+                    }
+                    waiting.push(wait(self.handout.clone(), next));
+                }
+                Some(round) = waiting.next(), if !waiting.is_empty() => {
+                    if round == link.round {
+                        link.waiting = link.waiting.saturating_sub(1);
+                    }
+                }
+            }
+            if self.is_blocked(&link) && waiting.len() < WAITING_MAX {
+                let renewed = async {
+                    self.cancel(&mut link).await?;
+                    self.consume(&mut link).await
+                };
+                if let Err(error) = renewed.await {
+                    break End::Lost(error);
+                }
             }
             if !link.channel.status().connected() {
                 break End::Lost(TransportError::Lost);
@@ -328,6 +372,12 @@ impl Task {
         // The broker has these again.
         self.handout.recall(|_| true);
         end
+    }
+
+    /// Whether the broker sends nothing because all that it has sent waits to be tried again.
+    fn is_blocked(&self, link: &Link) -> bool {
+        let prefetch = usize::try_from(self.subscription.prefetch).unwrap_or(usize::MAX);
+        !link.tags.is_empty() && link.waiting >= prefetch.max(1)
     }
 
     /// Returns what isn't handed out, and ends once everything else is settled or dropped.
@@ -346,7 +396,7 @@ impl Task {
             // Whoever releases a message must not wait for a place here.
             tokio::select! {
                 () = &mut idle => break,
-                Some(_) = self.releases.recv() => {}
+                Some(_) = self.waiting.recv() => {}
             }
         }
         // The broker answers once it has seen every acknowledgement before.
@@ -362,8 +412,17 @@ impl Task {
     }
 }
 
-async fn requeue_later(released: Released) {
-    time::sleep_until(released.at).await;
-    // A failure means that the channel is gone, which returns the message, too.
-    requeue(&released.acker).await.ok();
+/// Returns the round of the message once it has waited.
+async fn wait(handout: Handout<Ready>, waiting: Waiting) -> u64 {
+    let Waiting { until, ready, then } = waiting;
+    time::sleep_until(until).await;
+    let round = ready.round;
+    match then {
+        // A failure means that the channel is gone, which returns the message, too.
+        Then::Requeue => drop(requeue(&ready.delivery.acker).await),
+        // So does the end of its connection.
+        Then::HandOut if ready.is_lost() => {}
+        Then::HandOut => drop(handout.put(ready)),
+    }
+    round
 }

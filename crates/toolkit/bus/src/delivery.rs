@@ -72,6 +72,19 @@ impl Delivery {
         self.settle.release(after).await
     }
 
+    /// Whether [`Delivery::keep`] can have it wait for this long.
+    pub fn may_keep(&self, after: Duration) -> bool {
+        self.settle.may_keep(after)
+    }
+
+    /// Has the message wait, to be handed out again by this subscription no earlier than `after`
+    /// from now. It isn't delivered anew, so [`Delivery::attempt`] stays what it is. If the
+    /// subscription ends before, it comes again from the broker, and counts. Only if
+    /// [`Delivery::may_keep`].
+    pub async fn keep(self, after: Duration) -> Result<(), TransportError> {
+        self.settle.keep(after).await
+    }
+
     /// The message, and what settles it.
     pub fn into_parts(self) -> (Incoming, Origin, Box<dyn Settle>) {
         (self.message, self.origin, self.settle)
@@ -97,4 +110,14 @@ pub trait Settle: Send + Sync {
 
     /// See [`Delivery::release`].
     async fn release(self: Box<Self>, after: Duration) -> Result<(), TransportError>;
+
+    /// See [`Delivery::may_keep`]. Not unless the transport says so.
+    fn may_keep(&self, _after: Duration) -> bool {
+        false
+    }
+
+    /// See [`Delivery::keep`].
+    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
+        self.release(after).await
+    }
 }

@@ -347,8 +347,7 @@ impl Runner {
         let core = Arc::clone(&self.core);
         self.tasks.spawn(async move {
             for item in behind {
-                core.histories.given_back(&item.message_id);
-                settle::give_back(&core, item, after).await;
+                settle::keep(&core, item, after).await;
             }
             Finished::GaveBack { lane }
         });

@@ -41,6 +41,8 @@ macro_rules! transport_contract {
             an_acknowledged_message_does_not_come_again,
             an_unsettled_message_comes_again_after_a_crash,
             a_released_message_comes_again_no_earlier_than_told,
+            a_kept_message_comes_again_and_counts_once,
+            waiting_messages_let_others_through,
             a_release_holds_up_what_it_says,
             a_release_beyond_the_longest_is_refused,
             no_more_is_handed_out_than_the_prefetch,

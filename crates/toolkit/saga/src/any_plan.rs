@@ -8,7 +8,7 @@ use stele_toolkit_bus::Reads;
 use stele_toolkit_envelope::{Envelope, Message, Timestamp};
 
 use crate::{
-    Action, DecideError, Effect, Input, Instance, Operator, Plan, Reply, Saga, SagaError, SagaId,
+    Answered, DecideError, Effect, Input, Instance, Operator, Plan, Reply, Saga, SagaError, SagaId,
     Status, rows::Stored,
 };
 
@@ -23,12 +23,12 @@ pub(crate) trait AnyPlan: Debug + Send + Sync {
     /// Whether a message is one for an instance that is there.
     fn takes(&self, envelope: &Envelope) -> bool;
     fn start(&self, id: &str, envelope: &Envelope, now: Timestamp) -> Result<Turned, SagaError>;
-    /// `to` is the attempt whose command caused the message, if it is known.
+    /// `to` is what caused the message.
     fn message(
         &self,
         stored: &Stored,
         envelope: &Envelope,
-        to: Option<(usize, u32, Action)>,
+        to: Answered,
         now: Timestamp,
     ) -> Result<Turned, SagaError>;
     /// Tells the deadlines that have passed.
@@ -87,7 +87,7 @@ impl<S: Saga> AnyPlan for Plan<S> {
         &self,
         stored: &Stored,
         envelope: &Envelope,
-        to: Option<(usize, u32, Action)>,
+        to: Answered,
         now: Timestamp,
     ) -> Result<Turned, SagaError> {
         let input = Input::Reply(Reply { envelope, to });

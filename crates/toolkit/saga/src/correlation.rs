@@ -8,7 +8,7 @@ use stele_toolkit_bus::Reads;
 use stele_toolkit_envelope::{Envelope, Message, Timestamp};
 
 use crate::{
-    Action, DecideError, Effect, Entry, Operator, SagaError, SagaId, Status,
+    Answered, DecideError, Effect, Entry, Operator, SagaError, SagaId, Status,
     any_plan::{AnyPlan, Turned, name_of, named, read, reads_of, write},
     rows::Stored,
 };
@@ -250,7 +250,7 @@ impl AnyPlan for Correlation {
         &self,
         stored: &Stored,
         envelope: &Envelope,
-        _to: Option<(usize, u32, Action)>,
+        _to: Answered,
         _now: Timestamp,
     ) -> Result<Turned, SagaError> {
         let mut flow: Flow = read(stored)?;

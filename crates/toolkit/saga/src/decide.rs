@@ -3,8 +3,8 @@
 use stele_toolkit_envelope::{EncodeError, OpenError, Timestamp};
 
 use crate::{
-    Action, Effect, Entry, Input, Instance, Operator, Phase, Plan, Reply, Saga, SagaId, Status,
-    StepState,
+    Action, Answered, Effect, Entry, Input, Instance, Operator, Phase, Plan, Reply, Saga, SagaId,
+    Status, StepState,
     step::{ATTEMPTS_UNTIL_STUCK, Says, Step},
 };
 
@@ -191,9 +191,15 @@ impl<S: Saga> Turn<'_, S> {
                 Action::Do => matches!(state.phase, Phase::Sent | Phase::Waiting),
                 Action::Undo => state.phase == Phase::Undoing,
             };
-            let is_meant = reply
-                .to
-                .is_none_or(|(to, _, what)| to == *step && what == action);
+            let is_meant = match reply.to {
+                Answered::Unsaid => true,
+                Answered::Command {
+                    step: to,
+                    action: what,
+                    ..
+                } => to == *step && what == action,
+                Answered::Other => !self.plan.steps[*step].sends(action),
+            };
             (is_awaited && is_meant).then_some((*step, says))
         };
         (0..self.instance.steps.len()).find_map(|step| waits(&step))

@@ -28,9 +28,27 @@ pub enum Input<'a> {
 pub struct Reply<'a> {
     /// The message.
     pub envelope: &'a Envelope,
-    /// The command that caused it, as (step, attempt, action), if its `causationId` is that of a
-    /// command of this instance. Without, the reply counts for the step that waits for its type.
-    pub to: Option<(usize, u32, Action)>,
+    /// What its `causationId` says that it answers.
+    pub to: Answered,
+}
+
+/// What a message answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// It doesn't say. It counts for the step that waits for its type.
+    Unsaid,
+    /// A command of this instance. It counts for this step alone, whichever attempt it was.
+    Command {
+        /// The step's place in the plan.
+        step: usize,
+        /// The attempt.
+        attempt: u32,
+        /// What the command was to do.
+        action: Action,
+    },
+    /// Something that isn't a command of this instance. It counts only for a step that waits for
+    /// its type without having sent a command.
+    Other,
 }
 
 /// What an operator may do with an instance.

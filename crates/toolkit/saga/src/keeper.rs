@@ -1,5 +1,5 @@
-//! The loop beside a service's handlers: tells instances that their deadlines have passed, and does
-//! what operators ask.
+//! The loop beside a service's handlers: tells instances that their deadlines have passed, does
+//! what operators ask, and deletes what has ended long ago.
 //!
 //! ```text
 //!  deadline, or woken, or 1 s ─► due instances ─► decide ─► outbox ─► commit ─► tell people
@@ -24,6 +24,14 @@ use crate::{Handled, Orchestrator, SagaAlert, SagaError, requests, service::Shar
 
 /// How many instances are told in one transaction.
 const BATCH: u32 = 32;
+
+/// How many ended instances are deleted in one transaction.
+const DELETED_MAX: u32 = 100;
+
+/// The time between transactions that delete ended instances, while there are more and when there
+/// are none. So at most 8.6 million a day are deleted, and others get the lock in between.
+const DELETE_AGAIN: Duration = Duration::from_secs(1);
+const DELETE_NEXT: Duration = Duration::from_secs(3600);
 
 /// How many instances without a plan are told of at the start.
 const LISTED_MAX: u32 = 1_000;
@@ -51,6 +59,11 @@ impl Companion for Keeper {
         let db = place
             .lent::<Db>()
             .ok_or("sagas need a database: give the service a `Db` as its store")?;
+        let remembered = db.remembers();
+        if let Some(kept) = self.shared.sagas.keeps_ended.filter(|it| *it < remembered) {
+            let problem = "ended sagas can't be kept for less long than handled messages are";
+            return Err(format!("{problem}: {kept:?} is less than {remembered:?}").into());
+        }
         let plans = self.shared.sagas.plans.clone();
         let orchestrator = Orchestrator::of(plans, place.context().clone());
         orchestrator.migrate(db).await?;
@@ -74,15 +87,20 @@ impl Companion for Keeper {
             place,
         };
         let mut pause = PAUSE_MIN;
+        let mut delete_at = db.now();
         while !place.is_stopping() {
             let until = match round.make().await {
                 Ok(Made::Something) => {
                     pause = PAUSE_MIN;
                     continue;
                 }
-                Ok(Made::NothingUntil(at)) => {
+                Ok(Made::NothingUntil(at)) if delete_at > db.now() => {
                     pause = PAUSE_MIN;
-                    at
+                    at.min(delete_at)
+                }
+                Ok(Made::NothingUntil(_)) => {
+                    delete_at = db.now() + round.delete().await;
+                    continue;
                 }
                 Err(error) => {
                     tracing::warn!(service = place.service(), "deadlines of sagas: {error}");
@@ -130,6 +148,7 @@ struct Round<'a> {
 impl Round<'_> {
     async fn make(&self) -> Result<Made, SagaError> {
         self.tell(self.shared.take_alerts()).await;
+        self.db.is_reachable()?;
         let versions = self.orchestrator.versions();
         if requests::any(self.db, &versions).await? && self.answer().await? {
             return Ok(Made::Something);
@@ -150,6 +169,32 @@ impl Round<'_> {
             // Another process has them.
             false => Made::NothingUntil(self.db.now() + self.db.poll()),
         })
+    }
+
+    /// Deletes what has ended long ago, and says in what time to do so again.
+    async fn delete(&self) -> Duration {
+        match self.delete_some().await {
+            Ok(true) => DELETE_AGAIN,
+            Ok(false) => DELETE_NEXT,
+            Err(error) => {
+                tracing::warn!(service = self.place.service(), "ended sagas: {error}");
+                PAUSE_MAX
+            }
+        }
+    }
+
+    /// Whether there may be more.
+    async fn delete_some(&self) -> Result<bool, SagaError> {
+        let Some(kept) = self.shared.sagas.keeps_ended else {
+            return Ok(false);
+        };
+        self.db.is_reachable()?;
+        let mut tx = self.db.begin().await?;
+        let before = tx.now() - kept;
+        let deleted = self.orchestrator.delete_ended(&mut tx, before, DELETED_MAX);
+        let deleted = deleted.await?;
+        tx.commit().await?;
+        Ok(deleted == DELETED_MAX)
     }
 
     /// Does what an operator asked. `false` if nothing was asked of what this process knows.
@@ -185,6 +230,7 @@ impl Round<'_> {
     async fn commit(&self, mut tx: Tx, handled: Handled) -> Result<(), SagaError> {
         tx.send(&handled.messages).await?;
         self.db.reach(Point::BeforeCommit).await;
+        self.db.is_reachable()?;
         tx.commit().await?;
         self.db.reach(Point::AfterCommit).await;
         self.shared.sagas.metrics.note(&handled);

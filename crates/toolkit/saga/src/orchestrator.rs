@@ -14,9 +14,10 @@ use stele_toolkit_envelope::{Context, Envelope, RawJson, Timestamp};
 use stele_toolkit_sql::{Db, Tx};
 
 use crate::{
-    Correlation, Draft, Effect, Entry, Filter, Instances, Listed, Operator, Plan, Process, Saga,
-    SagaError, SagaId, Status,
+    Answered, Correlation, Draft, Effect, Entry, Filter, Instances, Listed, Operator, Plan,
+    Process, Saga, SagaError, SagaId, Status,
     any_plan::{AnyPlan, Turned, name_of},
+    ended,
     process::ProcessPlan,
     rows::{self, Stored},
 };
@@ -180,6 +181,23 @@ impl Orchestrator {
         Ok(handled)
     }
 
+    /// Deletes up to `max` instances that ended before this time, with their histories, and says
+    /// how many: of sagas that are registered here in any version. Those that are stuck stay.
+    pub async fn delete_ended(
+        &self,
+        tx: &mut Tx,
+        before: Timestamp,
+        max: u32,
+    ) -> Result<u32, SagaError> {
+        let mut names: Vec<_> = self.plans.iter().map(|plan| plan.name()).collect();
+        names.dedup();
+        let mut deleted = 0;
+        for name in names {
+            deleted += ended::delete(tx, name, before, max - deleted).await?;
+        }
+        Ok(deleted)
+    }
+
     /// When the next deadline of an instance is whose plan is registered.
     pub async fn due_at(&self, db: &Db) -> Result<Option<Timestamp>, SagaError> {
         rows::due_at(db, &self.versions()).await
@@ -276,7 +294,7 @@ impl Orchestrator {
             }
             let to = match &envelope.metadata.causation_id {
                 Some(cause) => rows::command(tx, cause, &stored.name, &stored.id).await?,
-                None => None,
+                None => Answered::Unsaid,
             };
             let turned = plan.message(&stored, envelope, to, tx.now())?;
             let context = self.context.caused_by(envelope);

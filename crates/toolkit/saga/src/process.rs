@@ -8,7 +8,7 @@ use stele_toolkit_bus::Reads;
 use stele_toolkit_envelope::{EncodeError, Envelope, Message, Timestamp};
 
 use crate::{
-    Action, DecideError, Draft, Effect, Entry, Operator, SagaError, SagaId, Status,
+    Action, Answered, DecideError, Draft, Effect, Entry, Operator, SagaError, SagaId, Status,
     any_plan::{AnyPlan, Turned, named, read, reads_of, write},
     rows::Stored,
 };
@@ -43,6 +43,25 @@ pub struct MessageTypes {
 }
 
 impl MessageTypes {
+    /// Those of a process.
+    pub fn of<P: Process>() -> Self {
+        let mut types = Self::default();
+        P::messages(&mut types);
+        types
+    }
+
+    /// Whether a message makes a new instance where there is none.
+    pub fn starts_with(&self, envelope: &Envelope) -> bool {
+        let mut starts = self.starts.iter();
+        starts.any(|reads| named(*reads, envelope).is_some())
+    }
+
+    /// Whether the process takes a message.
+    pub fn takes(&self, envelope: &Envelope) -> bool {
+        let mut all = self.all.iter();
+        all.any(|reads| named(*reads, envelope).is_some())
+    }
+
     /// A type that makes a new instance where there is none of its correlation id.
     pub fn start<M: Message>(&mut self) -> &mut Self {
         self.starts.push(reads_of::<M>());
@@ -173,7 +192,7 @@ impl<P> Decision<P> {
 /// An instance of a process, as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Running<P> {
+pub struct ProcessInstance<P> {
     id: SagaId,
     status: Status,
     is_stuck: bool,
@@ -197,8 +216,7 @@ impl<P> fmt::Debug for ProcessPlan<P> {
 
 impl<P: Process> ProcessPlan<P> {
     pub(crate) fn new() -> Self {
-        let mut types = MessageTypes::default();
-        P::messages(&mut types);
+        let types = MessageTypes::of::<P>();
         let of = PhantomData;
         Self { types, of }
     }
@@ -208,21 +226,48 @@ impl<P: Process> ProcessPlan<P> {
         happened: &Happened<'_>,
         now: Timestamp,
     ) -> Result<Turned, SagaError> {
-        let mut running: Running<P> = read(stored)?;
-        let effects = running.happened(happened, now)?;
-        running.turned(effects)
+        let mut instance: ProcessInstance<P> = read(stored)?;
+        let effects = instance.happened(happened, now)?;
+        instance.turned(effects)
     }
 }
 
-impl<P: Process> Running<P> {
-    fn happened(
+impl<P: Process> ProcessInstance<P> {
+    /// The instance that a message makes, and what it begins with.
+    pub fn start(
+        id: SagaId,
+        message: &Envelope,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<Effect>), DecideError> {
+        let happened = Happened::Message(message);
+        let mut decision = P::decide(None, &happened, now)?;
+        let data = decision.state.take();
+        let data = data.ok_or(DecideError::NotPossible {
+            why: "the process makes no state of the message that starts it".to_owned(),
+        })?;
+        decision.state = Some(data.clone());
+        let mut instance = Self {
+            id,
+            status: Status::Running,
+            is_stuck: false,
+            data,
+            timers: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+        };
+        let mut effects = vec![Effect::Log(Entry::Started)];
+        effects.extend(instance.take(decision, &happened)?);
+        Ok((instance, effects))
+    }
+
+    /// What follows from something that happened. After an error the instance is of no use.
+    pub fn happened(
         &mut self,
         happened: &Happened<'_>,
         now: Timestamp,
-    ) -> Result<Vec<Effect>, SagaError> {
+    ) -> Result<Vec<Effect>, DecideError> {
         if self.status.is_ended() {
             return match happened {
-                Happened::Operator(_) => Err(DecideError::Ended(self.id.clone()).into()),
+                Happened::Operator(_) => Err(DecideError::Ended(self.id.clone())),
                 Happened::Message(envelope) => Ok(vec![late(envelope)]),
                 Happened::Timer(_) => Ok(Vec::new()),
             };
@@ -231,12 +276,62 @@ impl<P: Process> Running<P> {
         self.take(decision, happened)
     }
 
+    /// What follows from the timers that are due by now, in their order.
+    pub fn due(&mut self, now: Timestamp) -> Result<Vec<Effect>, DecideError> {
+        let due = self.timers.iter().filter(|(_, at)| **at <= now);
+        let mut due: Vec<(Timestamp, String)> = due.map(|(name, at)| (*at, name.clone())).collect();
+        due.sort();
+        let mut effects = Vec::new();
+        for (at, name) in due {
+            // One before may have removed it, or set it anew.
+            if self.timers.get(&name) != Some(&at) {
+                continue;
+            }
+            self.timers.remove(&name);
+            effects.push(Effect::Log(Entry::Due {
+                timer: name.clone(),
+            }));
+            effects.extend(self.happened(&Happened::Timer(&name), now)?);
+        }
+        Ok(effects)
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &SagaId {
+        &self.id
+    }
+
+    /// Where it is: it is running until it ends.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether a person was told, and nothing was decided since.
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
+    /// The process's state.
+    pub fn data(&self) -> &P {
+        &self.data
+    }
+
+    /// When each timer is due, by name.
+    pub fn timers(&self) -> &BTreeMap<String, Timestamp> {
+        &self.timers
+    }
+
+    /// When the first timer is due.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.timers.values().min().copied()
+    }
+
     /// Takes what was decided into the instance.
     fn take(
         &mut self,
         decision: Decision<P>,
         happened: &Happened<'_>,
-    ) -> Result<Vec<Effect>, SagaError> {
+    ) -> Result<Vec<Effect>, DecideError> {
         if let Some(problem) = decision.problem {
             return Err(problem.into());
         }
@@ -285,7 +380,7 @@ impl<P: Process> Running<P> {
             body: write(P::NAME, &self.id.0, self)?,
             status: self.status,
             is_stuck: self.is_stuck,
-            due_at: self.timers.values().min().copied(),
+            due_at: self.due_at(),
             effects,
         })
     }
@@ -305,64 +400,33 @@ impl<P: Process> AnyPlan for ProcessPlan<P> {
     }
 
     fn starts_with(&self, envelope: &Envelope) -> bool {
-        let mut starts = self.types.starts.iter();
-        starts.any(|reads| named(*reads, envelope).is_some())
+        self.types.starts_with(envelope)
     }
 
     fn takes(&self, envelope: &Envelope) -> bool {
-        let mut all = self.types.all.iter();
-        all.any(|reads| named(*reads, envelope).is_some())
+        self.types.takes(envelope)
     }
 
     fn start(&self, id: &str, envelope: &Envelope, now: Timestamp) -> Result<Turned, SagaError> {
-        let happened = Happened::Message(envelope);
-        let mut decision = P::decide(None, &happened, now)?;
-        let data = decision.state.take();
-        let data = data.ok_or(DecideError::NotPossible {
-            why: "the process makes no state of the message that starts it".to_owned(),
-        })?;
-        decision.state = Some(data.clone());
-        let mut running = Running {
-            id: SagaId(id.to_owned()),
-            status: Status::Running,
-            is_stuck: false,
-            data,
-            timers: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-        };
-        let mut effects = vec![Effect::Log(Entry::Started)];
-        effects.extend(running.take(decision, &happened)?);
-        running.turned(effects)
+        let id = SagaId(id.to_owned());
+        let (instance, effects) = ProcessInstance::<P>::start(id, envelope, now)?;
+        instance.turned(effects)
     }
 
     fn message(
         &self,
         stored: &Stored,
         envelope: &Envelope,
-        _to: Option<(usize, u32, Action)>,
+        _to: Answered,
         now: Timestamp,
     ) -> Result<Turned, SagaError> {
         Self::decide(stored, &Happened::Message(envelope), now)
     }
 
     fn due(&self, stored: &Stored, now: Timestamp) -> Result<Turned, SagaError> {
-        let mut running: Running<P> = read(stored)?;
-        let due = running.timers.iter().filter(|(_, at)| **at <= now);
-        let mut due: Vec<(Timestamp, String)> = due.map(|(name, at)| (*at, name.clone())).collect();
-        due.sort();
-        let mut effects = Vec::new();
-        for (at, name) in due {
-            // One before may have removed it, or set it anew.
-            if running.timers.get(&name) != Some(&at) {
-                continue;
-            }
-            running.timers.remove(&name);
-            effects.push(Effect::Log(Entry::Due {
-                timer: name.clone(),
-            }));
-            effects.extend(running.happened(&Happened::Timer(&name), now)?);
-        }
-        running.turned(effects)
+        let mut instance: ProcessInstance<P> = read(stored)?;
+        let effects = instance.due(now)?;
+        instance.turned(effects)
     }
 
     fn operate(
@@ -378,7 +442,11 @@ impl<P: Process> AnyPlan for ProcessPlan<P> {
         let mut chart = format!("flowchart LR\n    p[\"{}\"]\n", P::NAME);
         for (at, reads) in self.types.all.iter().enumerate() {
             if let Reads::Type { name, .. } = reads {
-                chart += &format!("    m{at}([\"{name}\"]) --> p\n");
+                let arrow = match self.types.starts.contains(reads) {
+                    true => "-->|begins| p",
+                    false => "--> p",
+                };
+                chart += &format!("    m{at}([\"{name}\"]) {arrow}\n");
             }
         }
         chart

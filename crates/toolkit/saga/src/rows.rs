@@ -15,11 +15,11 @@ use stele_toolkit_sql::{
     sqlx::{self, Row as _, any::AnyRow},
 };
 
-use crate::{Action, Entry, SagaError, Status, any_plan::Turned};
+use crate::{Action, Answered, Entry, SagaError, Status, any_plan::Turned};
 
 pub(crate) const COMPONENT: &str = "saga";
 
-pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, SECOND];
+pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, SECOND, THIRD];
 
 const FIRST: Migration = Migration::portable(
     1,
@@ -81,6 +81,18 @@ const SECOND: Migration = Migration::portable(
         known_at BIGINT NOT NULL,
         PRIMARY KEY (name, version)
     );",
+);
+
+/// Ended instances are found by their age, and open and stuck ones are counted, without a look at
+/// the others.
+const THIRD: Migration = Migration::portable(
+    3,
+    "CREATE INDEX {p}sagas_ended ON {p}sagas (name, changed_at)
+        WHERE status IN ('done', 'undone') AND is_stuck = 0;
+    CREATE INDEX {p}sagas_open ON {p}sagas (name, started_at, status)
+        WHERE status IN ('running', 'undoing');
+    CREATE INDEX {p}sagas_stuck ON {p}sagas (name, is_stuck) WHERE is_stuck = 1;
+    CREATE INDEX {p}saga_requests_of ON {p}saga_requests (id, name);",
 );
 
 /// A stored instance.
@@ -282,13 +294,13 @@ pub(crate) async fn note_command(
     Ok(())
 }
 
-/// The attempt that a command of this instance is.
+/// The command of this instance that a message is.
 pub(crate) async fn command(
     tx: &mut Tx,
     message_id: &str,
     name: &str,
     id: &str,
-) -> Result<Option<(usize, u32, Action)>, SagaError> {
+) -> Result<Answered, SagaError> {
     let text = "SELECT step, attempt, action FROM {p}saga_commands
         WHERE message_id = $1 AND name = $2 AND id = $3";
     let query = sqlx::query(tx.db().sql(text))
@@ -296,14 +308,18 @@ pub(crate) async fn command(
         .bind(name.to_owned())
         .bind(id.to_owned());
     let Some(row) = query.fetch_optional(&mut **tx).await? else {
-        return Ok(None);
+        return Ok(Answered::Other);
     };
     let bad = |what: &str| SagaError::unreadable(name, id, what);
     let step = usize::try_from(row.try_get::<i64, _>(0)?).map_err(|_| bad("step"))?;
     let attempt = u32::try_from(row.try_get::<i64, _>(1)?).map_err(|_| bad("attempt"))?;
     let word: String = row.try_get(2)?;
     let action = Action::of_word(&word).ok_or_else(|| bad("action"))?;
-    Ok(Some((step, attempt, action)))
+    Ok(Answered::Command {
+        step,
+        attempt,
+        action,
+    })
 }
 
 /// Looks at an instance again later, whose deadline can't be told to it now.

@@ -1,7 +1,10 @@
 //! Sagas in a service: their messages are handlers of the service, and a loop beside the handlers
 //! looks after deadlines.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use stele_toolkit_bus::{
     Call, Failure, FromMessage as _, HandlerFuture, Outgoing, Refusal, Service,
@@ -22,11 +25,25 @@ use crate::{
 /// # use stele_toolkit_saga::{Correlation, Sagas, WithSagas as _};
 /// let service = Service::new("orders").sagas(Sagas::new().correlation(Correlation::new("flow")));
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "give them to a service"]
 pub struct Sagas {
     pub(crate) plans: Vec<Arc<dyn AnyPlan>>,
     pub(crate) metrics: SagaMetrics,
+    pub(crate) keeps_ended: Option<Duration>,
+}
+
+/// For how long an instance is kept after its end, unless something else is said.
+const KEEPS_ENDED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Default for Sagas {
+    fn default() -> Self {
+        Self {
+            plans: Vec::new(),
+            metrics: SagaMetrics::default(),
+            keeps_ended: Some(KEEPS_ENDED),
+        }
+    }
 }
 
 impl Sagas {
@@ -49,6 +66,15 @@ impl Sagas {
     /// A correlation.
     pub fn correlation(self, correlation: Correlation) -> Self {
         self.and(correlation)
+    }
+
+    /// For how long an instance is kept after its end, with its history: 30 days by default, `None`
+    /// for ever. Then it is deleted, unless it is stuck. A message that comes later finds no
+    /// instance, and one that starts instances makes a new one: a service refuses to start if this
+    /// is shorter than its inbox remembers messages.
+    pub fn keep_ended(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.keeps_ended = time.into();
+        self
     }
 
     /// Where they count.

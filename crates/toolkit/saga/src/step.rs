@@ -6,7 +6,7 @@ use stele_toolkit_bus::Reads;
 use stele_toolkit_envelope::{EncodeError, Envelope, Message, OpenError, Timestamp};
 
 use crate::{
-    Draft,
+    Action, Draft,
     any_plan::{named, reads_of},
 };
 
@@ -74,6 +74,14 @@ impl<S> Step<S> {
     pub(crate) fn is_undo_alone(&self) -> bool {
         let mut replies = self.replies.iter();
         self.send.is_none() && replies.all(|reply| reply.says == Says::Undone)
+    }
+
+    /// Whether it sends a command for this.
+    pub(crate) fn sends(&self, action: Action) -> bool {
+        match action {
+            Action::Do => self.send.is_some(),
+            Action::Undo => self.undo.is_some(),
+        }
     }
 
     /// Whether somebody says when this step is undone.

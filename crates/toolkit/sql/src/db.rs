@@ -124,6 +124,12 @@ impl Db {
         dialect::with_prefix(statement, &self.0.options.prefix)
     }
 
+    /// For how long a handled message is remembered at most: see [`Options::inbox_days`].
+    pub fn remembers(&self) -> Duration {
+        let days = self.options().inbox_days.saturating_add(1);
+        Duration::from_secs(u64::from(days) * 24 * 3600)
+    }
+
     /// How often it is looked at for what other processes have left; see [`Options::poll`].
     pub fn poll(&self) -> Duration {
         self.options().poll
@@ -196,6 +202,16 @@ impl Db {
     pub async fn reach(&self, point: Point) {
         if let Some(failpoint) = &self.0.options.failpoint {
             failpoint.reach(point).await;
+        }
+    }
+
+    /// Fails if the failpoint that the options gave has the database away: for loops with
+    /// transactions of their own, before they begin one and before they commit it.
+    pub fn is_reachable(&self) -> Result<(), Error> {
+        let failpoint = self.0.options.failpoint.as_ref();
+        match failpoint.is_some_and(|it| it.is_away()) {
+            true => Err(sqlx::Error::PoolTimedOut.into()),
+            false => Ok(()),
         }
     }
 }

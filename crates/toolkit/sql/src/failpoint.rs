@@ -56,4 +56,10 @@ impl Point {
 pub trait Failpoint: Debug + Send + Sync + 'static {
     /// The point is reached.
     async fn reach(&self, point: Point);
+
+    /// Whether the database is to be as good as away for loops that ask: see
+    /// [`crate::Db::is_reachable`].
+    fn is_away(&self) -> bool {
+        false
+    }
 }

@@ -13,7 +13,8 @@
 //!  Deliveries ◄── handout ◄── a poller for each queue ── ReceiveMessage
 //!      │                └─── leases: extended at half time while a message is unsettled
 //!      ├── ack ──► deletes ── DeleteMessageBatch
-//!      └── release ── ChangeMessageVisibility
+//!      ├── release ── ChangeMessageVisibility
+//!      └── keep ──► kept, and then the handout again
 //! ```
 //!
 //! FIFO queues, the default, keep the order of each key and drop what is sent again with the same
@@ -24,6 +25,7 @@ mod client;
 mod deletes;
 mod errors;
 mod fields;
+mod kept;
 mod leases;
 mod names;
 mod poller;

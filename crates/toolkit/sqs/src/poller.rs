@@ -37,6 +37,7 @@ pub(crate) struct Ready {
     /// In a FIFO queue.
     pub(crate) group: Option<String>,
     pub(crate) attempt: Option<u32>,
+    pub(crate) received_at: Instant,
 }
 
 /// Takes messages from one queue for one subscription.
@@ -126,6 +127,7 @@ impl Poller {
             receipt,
             group: group(message),
             attempt: receive_count(message),
+            received_at,
         };
         // A closed handout is one of a dropped subscription: the message comes again later.
         self.handout.put(ready).ok();

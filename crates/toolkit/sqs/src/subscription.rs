@@ -9,12 +9,14 @@ use stele_toolkit_bus::{
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::{
     deletes::{self, Delete},
     errors::unsupported,
-    leases::{Lease, Leases, Receipt},
+    kept::{self, Kept},
+    leases::Leases,
     poller::{Poller, Ready, Wish},
     publisher::BATCH_MAX,
     queues::{Queue, Queues, queues_of},
@@ -43,6 +45,9 @@ pub(crate) async fn subscribe(
         };
         pollers.spawn(poller.run());
     }
+    let (keeps, asked_to_keep) = mpsc::channel(BATCH_MAX);
+    let keeping = kept::run(Arc::clone(queues), handout.clone(), asked_to_keep, wishes);
+    pollers.spawn(keeping);
     let mut helpers = JoinSet::new();
     helpers.spawn(deletes::run(Arc::clone(queues), asked));
     let (keeping, kept) = (Arc::clone(queues), handout.clone());
@@ -52,6 +57,7 @@ pub(crate) async fn subscribe(
         handout,
         wish,
         deletes,
+        keeps,
         pollers,
         _helpers: helpers,
     }))
@@ -63,7 +69,9 @@ struct SqsDeliveries {
     handout: Handout<Ready>,
     wish: watch::Sender<Wish>,
     deletes: mpsc::Sender<Delete>,
-    /// These, and the task that deletes and the one that extends leases, end with this.
+    keeps: mpsc::Sender<Kept>,
+    /// These, with the task that keeps messages, and the tasks that delete and that extend leases,
+    /// end with this.
     pollers: JoinSet<()>,
     _helpers: JoinSet<()>,
 }
@@ -76,18 +84,18 @@ impl Deliveries for SqsDeliveries {
             name: ready.receipt.queue.name.clone(),
             ..Origin::default()
         };
+        let (message, attempt) = (ready.message.clone(), ready.attempt);
         let settling = Settling {
             queues: Arc::clone(&self.queues),
             handout: self.handout.clone(),
             deletes: self.deletes.clone(),
-            receipt: ready.receipt,
-            group: ready.group,
-            _lease: ready.lease,
-            _hold: hold,
+            keeps: self.keeps.clone(),
+            ready,
+            hold,
         };
-        let mut delivery = Delivery::new(ready.message, origin, Box::new(settling));
-        delivery.attempt = ready.attempt;
-        delivery.is_redelivered = ready.attempt.is_some_and(|attempt| attempt > 1);
+        let mut delivery = Delivery::new(message, origin, Box::new(settling));
+        delivery.attempt = attempt;
+        delivery.is_redelivered = attempt.is_some_and(|attempt| attempt > 1);
         Some(delivery)
     }
 
@@ -121,18 +129,17 @@ struct Settling {
     queues: Arc<Queues>,
     handout: Handout<Ready>,
     deletes: mpsc::Sender<Delete>,
-    receipt: Receipt,
-    group: Option<String>,
-    /// Until this is dropped.
-    _lease: Lease,
-    _hold: Hold,
+    keeps: mpsc::Sender<Kept>,
+    /// With its lease.
+    ready: Ready,
+    hold: Hold,
 }
 
 #[async_trait]
 impl Settle for Settling {
     async fn ack(self: Box<Self>) -> Result<(), TransportError> {
         let (done, told) = oneshot::channel();
-        let receipt = self.receipt.clone();
+        let receipt = self.ready.receipt.clone();
         let asked = self.deletes.send(Delete { receipt, done }).await;
         // The task is gone once the subscription is dropped.
         asked.map_err(|_| TransportError::Lost)?;
@@ -144,20 +151,36 @@ impl Settle for Settling {
         if after > RELEASE_MAX {
             return Err(unsupported(format!("a release for {after:?}")));
         }
+        let Ready { receipt, group, .. } = &self.ready;
         let behind = self.handout.recall(|ready| {
-            self.group.is_some()
-                && ready.group == self.group
-                && ready.receipt.queue == self.receipt.queue
+            group.is_some() && ready.group == *group && ready.receipt.queue == receipt.queue
         });
-        let (queue, handles) = (&self.receipt.queue, [self.receipt.handle.as_str()]);
+        let (queue, handles) = (&receipt.queue, [receipt.handle.as_str()]);
         let released = self.queues.change_visibility(queue, &handles, after).await;
         give_back(&self.queues, behind).await;
         released?.pop().unwrap_or(Err(TransportError::Lost))
     }
+
+    /// Not in a FIFO queue, where the later messages of the group, some of which are here already,
+    /// have to stay behind it.
+    fn may_keep(&self, after: Duration) -> bool {
+        self.ready.group.is_none() && self.ready.received_at.elapsed() + after <= RELEASE_MAX
+    }
+
+    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
+        let Self {
+            keeps, ready, hold, ..
+        } = *self;
+        let until = Instant::now() + after;
+        let asked = keeps.send(Kept { until, ready }).await;
+        drop(hold);
+        // The task is gone once the subscription is drained, and the lease ends now.
+        asked.map_err(|_| TransportError::Lost)
+    }
 }
 
 /// Makes messages visible that weren't handed out. Where that fails, they come again later.
-async fn give_back(queues: &Queues, messages: Vec<Ready>) {
+pub(crate) async fn give_back(queues: &Queues, messages: Vec<Ready>) {
     let mut rest = messages.as_slice();
     while let Some(first) = rest.first() {
         let queue: &Queue = &first.receipt.queue;

@@ -3,18 +3,18 @@
 //! The plan alone decides here: no database, no broker, and time is a number. See
 //! [`given`] for what a test looks like.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use stele_toolkit_envelope::{Context, Envelope, Ids, Message, SeededIds, Timestamp};
+use stele_toolkit_envelope::{Message, Timestamp};
 use stele_toolkit_saga::{
-    Action, DecideError, Draft, Effect, Entry, Input, Instance, Operator, Plan, Reply, Saga,
-    SagaId, Status,
+    Action, Answered, DecideError, Entry, Input, Instance, Operator, Plan, Reply, Saga, SagaId,
+    Status,
 };
 
 use crate::{
     Expected,
+    course::{BEGIN, Course},
     difference::{Item, assert_same},
-    message::item,
 };
 
 /// An instance of a saga, and what it has wanted to be sent since the last look at it.
@@ -22,10 +22,7 @@ use crate::{
 pub struct Given<S> {
     plan: Plan<S>,
     instance: Instance<S>,
-    ids: Arc<SeededIds>,
-    new: Vec<Effect>,
-    history: Vec<Entry>,
-    alerts: Vec<String>,
+    course: Course,
 }
 
 /// An instance that begins with this message, at the beginning of 2024.
@@ -72,12 +69,11 @@ pub struct Given<S> {
 #[must_use]
 #[track_caller]
 pub fn given<S: Saga>(start: &S::Start) -> Given<S> {
-    const JANUARY_2024: Timestamp = Timestamp::from_micros(1_704_067_200_000_000);
     let plan = Plan::new();
     let id = SagaId("saga-1".to_owned());
-    let (instance, effects) = decided(plan.start(id, start, JANUARY_2024));
-    let mut given = Given::new(plan, instance, JANUARY_2024);
-    given.note(effects);
+    let (instance, effects) = decided(plan.start(id, start, BEGIN));
+    let mut given = Given::new(plan, instance, BEGIN);
+    given.course.note(effects);
     given
 }
 
@@ -94,17 +90,14 @@ impl<S: Saga> Given<S> {
         Self {
             plan,
             instance,
-            ids: Arc::new(SeededIds::new(1, now)),
-            new: Vec::new(),
-            history: Vec::new(),
-            alerts: Vec::new(),
+            course: Course::new(now),
         }
     }
 
     /// A message comes that may be a reply: for the step that waits for its type.
     #[track_caller]
     pub fn when<M: Message>(self, reply: &M) -> Self {
-        self.reply(reply, None)
+        self.reply(reply, Answered::Unsaid)
     }
 
     /// A reply comes to a command: to this attempt at doing a step, from 1. It may be late, or come
@@ -115,7 +108,13 @@ impl<S: Saga> Given<S> {
         let Some(step) = names.iter().position(|name| *name == step) else {
             panic!("the saga has the steps {names:?}, and not {step:?}");
         };
-        self.reply(reply, Some((step, attempt, Action::Do)))
+        let action = Action::Do;
+        let to = Answered::Command {
+            step,
+            attempt,
+            action,
+        };
+        self.reply(reply, to)
     }
 
     /// This much time passes: each deadline in it is told to the instance, at its time.
@@ -123,12 +122,12 @@ impl<S: Saga> Given<S> {
     pub fn after(mut self, duration: Duration) -> Self {
         let until = self.now() + duration;
         while let Some(at) = self.instance.due_at().filter(|at| *at <= until) {
-            self.ids.set(at.max(self.now()));
+            self.course.set(at.max(self.now()));
             for input in self.instance.due(self.now()) {
                 self.decide(input);
             }
         }
-        self.ids.set(until);
+        self.course.set(until);
         self
     }
 
@@ -162,25 +161,14 @@ impl<S: Saga> Given<S> {
     /// Panics unless exactly these messages were to be sent since the last look, in this order.
     #[track_caller]
     pub fn then(mut self, expected: impl IntoIterator<Item = Expected>) -> Self {
-        let got: Vec<Item> = self
-            .new
-            .drain(..)
-            .filter_map(|effect| sent(&effect))
-            .collect();
-        assert_same("other messages were sent", &Expected::items(expected), &got);
+        self.course.then(expected);
         self
     }
 
     /// Panics unless messages of these types were to be sent since the last look, in this order.
     #[track_caller]
     pub fn then_types<'a>(mut self, expected: impl IntoIterator<Item = &'a str>) -> Self {
-        let expected: Vec<Item> = expected.into_iter().map(Item::line).collect();
-        let name = |effect: Effect| {
-            let (_, draft) = message_of(&effect)?;
-            Some(Item::line(draft.message_type))
-        };
-        let got: Vec<Item> = self.new.drain(..).filter_map(name).collect();
-        assert_same("other messages were sent", &expected, &got);
+        self.course.then_types(expected);
         self
     }
 
@@ -220,7 +208,7 @@ impl<S: Saga> Given<S> {
     #[track_caller]
     pub fn then_stuck(self) -> Self {
         assert!(
-            self.instance.is_stuck && !self.alerts.is_empty(),
+            self.instance.is_stuck && !self.course.alerts().is_empty(),
             "nobody was told that it is stuck:\n{:#?}",
             self.instance.steps
         );
@@ -244,20 +232,17 @@ impl<S: Saga> Given<S> {
 
     /// What has happened to the instance.
     pub fn history(&self) -> &[Entry] {
-        &self.history
+        self.course.history()
     }
 
     /// The time.
     pub fn now(&self) -> Timestamp {
-        self.ids.now()
+        self.course.now()
     }
 
     #[track_caller]
-    fn reply<M: Message>(mut self, reply: &M, to: Option<(usize, u32, Action)>) -> Self {
-        let context = Context::new("participant")
-            .with_ids(self.ids.clone())
-            .with_correlation_id(self.instance.id.0.clone());
-        let envelope = Envelope::of(reply, &context).expect("a reply that is JSON");
+    fn reply<M: Message>(mut self, reply: &M, to: Answered) -> Self {
+        let envelope = self.course.envelope(&self.instance.id, reply);
         let envelope = &envelope;
         self.decide(Input::Reply(Reply { envelope, to }));
         self
@@ -268,18 +253,7 @@ impl<S: Saga> Given<S> {
         let turned = self.plan.decide(&self.instance, input, self.now());
         let (instance, effects) = decided(turned);
         self.instance = instance;
-        self.note(effects);
-    }
-
-    fn note(&mut self, effects: Vec<Effect>) {
-        for effect in &effects {
-            match effect {
-                Effect::Log(entry) => self.history.push(entry.clone()),
-                Effect::Alert(alert) => self.alerts.push(alert.clone()),
-                Effect::Command { .. } | Effect::Act { .. } | Effect::Event(_) => {}
-            }
-        }
-        self.new.extend(effects);
+        self.course.note(effects);
     }
 }
 
@@ -288,20 +262,5 @@ fn decided<T>(turned: Result<T, DecideError>) -> T {
     match turned {
         Ok(turned) => turned,
         Err(error) => panic!("the saga refuses: {error}"),
-    }
-}
-
-/// How a message that an effect sends is shown and compared.
-fn sent(effect: &Effect) -> Option<Item> {
-    let (kind, draft) = message_of(effect)?;
-    Some(item(kind, draft.message_type, draft.version, &draft.data))
-}
-
-/// The message that an effect sends, and whether it is a command or an event.
-fn message_of(effect: &Effect) -> Option<(&'static str, &Draft)> {
-    match effect {
-        Effect::Command { draft, .. } | Effect::Act { draft, .. } => Some(("command", draft)),
-        Effect::Event(draft) => Some(("event", draft)),
-        Effect::Alert(_) | Effect::Log(_) => None,
     }
 }

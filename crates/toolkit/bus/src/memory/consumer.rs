@@ -220,6 +220,21 @@ impl Settle for Held {
             false => Err(TransportError::Lost),
         }
     }
+
+    fn may_keep(&self, after: Duration) -> bool {
+        after <= DELAY_MAX
+    }
+
+    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
+        let now = self.broker.clock().now();
+        let mut state = self.broker.state();
+        let queue = state.queues.get_mut(&self.queue);
+        let queue = queue.ok_or(TransportError::Lost)?;
+        match queue.keep(self.offset, self.hold, now, after) {
+            true => Ok(()),
+            false => Err(TransportError::Lost),
+        }
+    }
 }
 
 impl Drop for Held {

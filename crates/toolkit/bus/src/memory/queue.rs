@@ -39,6 +39,8 @@ struct Entry {
     visible_at: Timestamp,
     deliveries: u32,
     hold: Option<HoldId>,
+    /// The consumer that has it wait, and gets it again.
+    kept_by: Option<u64>,
     /// Given back, so that those of its key wait until it is visible.
     holds_up: bool,
 }
@@ -67,6 +69,7 @@ impl Queue {
             visible_at,
             deliveries: 0,
             hold: None,
+            kept_by: None,
             holds_up: false,
         };
         self.entries.insert(self.next_offset, entry);
@@ -91,11 +94,14 @@ impl Queue {
         for (offset, entry) in &mut self.entries {
             let key = entry.message.key.as_str();
             let is_held_up = !key.is_empty() && held_up.contains(key);
+            let is_others = entry.kept_by.is_some_and(|by| by != hold.consumer);
             match entry.hold {
                 Some(other) if other.consumer == hold.consumer => continue,
-                None if entry.visible_at <= now && !is_held_up => {
+                None if entry.visible_at <= now && !is_held_up && !is_others => {
                     entry.hold = Some(hold);
-                    entry.deliveries += 1;
+                    if entry.kept_by.take().is_none() {
+                        entry.deliveries += 1;
+                    }
                     return Some(Taken {
                         message: entry.message.clone(),
                         offset: *offset,
@@ -142,11 +148,30 @@ impl Queue {
         }
     }
 
+    /// Has a message wait, for its consumer alone. `false` if that doesn't hold it so.
+    pub(super) fn keep(
+        &mut self,
+        offset: u64,
+        hold: HoldId,
+        now: Timestamp,
+        after: Duration,
+    ) -> bool {
+        let is_kept = self.release(offset, hold, now, after);
+        if let Some(entry) = self.entries.get_mut(&offset).filter(|_| is_kept) {
+            entry.kept_by = Some(hold.consumer);
+        }
+        is_kept
+    }
+
     /// Gives back all that these consumers hold.
     pub(super) fn abandon(&mut self, is_gone: impl Fn(u64) -> bool) {
         for entry in self.entries.values_mut() {
             if entry.hold.is_some_and(|hold| is_gone(hold.consumer)) {
                 entry.hold = None;
+            }
+            if entry.kept_by.is_some_and(&is_gone) {
+                entry.kept_by = None;
+                entry.visible_at = Timestamp::UNIX_EPOCH;
             }
         }
     }

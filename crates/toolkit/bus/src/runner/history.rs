@@ -22,7 +22,8 @@ pub(crate) struct History {
     pub(crate) story: Option<Story>,
     /// Attempts that failed.
     failed: u32,
-    /// Deliveries that weren't attempts: deferred, or given back because of another message.
+    /// Deliveries that weren't attempts, deferred or given back because of another message, where
+    /// the transport couldn't keep them from counting.
     uncounted: u32,
 }
 

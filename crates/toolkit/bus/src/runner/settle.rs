@@ -9,7 +9,8 @@ use super::{
     item::{BoxItem, Item, Source},
 };
 use crate::{
-    Begun, Burial, FailureClass, Fate, KeyOrder, Parking, Story, TurnEnd, Unclaimed, Verdict, dead,
+    Begun, Burial, FailureClass, Fate, KeyOrder, Parking, Story, TransportError, TurnEnd,
+    Unclaimed, Verdict, dead,
 };
 
 /// Its work is committed.
@@ -72,9 +73,8 @@ pub(crate) async fn deferred(core: &Core, item: BoxItem, after: Duration) -> Don
         let fate = Fate::Deferred { after };
         park(core, item, attempts, after, story.as_ref(), fate).await
     } else {
-        core.histories.given_back(&item.message_id);
         core.observe(&item, Fate::Deferred { after });
-        give_back(core, item, after).await
+        keep(core, item, after).await
     };
     Done {
         end: Some(TurnEnd::Succeeded),
@@ -267,15 +267,46 @@ async fn discard(core: &Core, item: BoxItem) -> Done {
     }
 }
 
-/// Gives it back to the broker for a time, where there is no store to park it in.
-pub(crate) async fn give_back(core: &Core, item: BoxItem, after: Duration) -> Done {
-    let is_ordered = core.policy.concurrency.order() == KeyOrder::Strict && !item.key().is_empty();
+/// Gives it back to the broker for a time after a failed attempt, where there is no store to park
+/// it in.
+async fn give_back(core: &Core, item: BoxItem, after: Duration) -> Done {
+    let is_ordered = is_ordered(core, &item);
     if let Source::Delivery { settle, .. } = item.source {
-        let after = after.min(core.caps.release_max);
-        if let Err(error) = settle.release(after).await {
-            tracing::warn!("giving a message back, which comes again anyway: {error}");
-        }
+        let released = settle.release(after.min(core.caps.release_max)).await;
+        tell_given_back(released);
     }
+    given_back(is_ordered, after)
+}
+
+/// Has it wait for a time although no attempt was made, where there is no store to park it in. A
+/// broker that counts must not count this: another process, which doesn't know why the message came
+/// so often, would take it for one that ends its process.
+pub(crate) async fn keep(core: &Core, item: BoxItem, after: Duration) -> Done {
+    let is_ordered = is_ordered(core, &item);
+    if let Source::Delivery { settle, .. } = item.source {
+        let at_most = after.min(core.caps.release_max);
+        let kept = if settle.may_keep(at_most) {
+            settle.keep(at_most).await
+        } else {
+            core.histories.given_back(&item.message_id);
+            settle.release(at_most).await
+        };
+        tell_given_back(kept);
+    }
+    given_back(is_ordered, after)
+}
+
+fn is_ordered(core: &Core, item: &Item) -> bool {
+    core.policy.concurrency.order() == KeyOrder::Strict && !item.key().is_empty()
+}
+
+fn tell_given_back(result: Result<(), TransportError>) {
+    if let Err(error) = result {
+        tracing::warn!("giving a message back, which comes again anyway: {error}");
+    }
+}
+
+fn given_back(is_ordered: bool, after: Duration) -> Done {
     Done {
         given_back: is_ordered.then_some(after),
         ..Done::ended(TurnEnd::Abandoned)

@@ -67,6 +67,37 @@ async fn the_order_of_a_key_is_kept_across_retries() {
     running.stop().await.expect("stopped");
 }
 
+/// The broker counts deliveries, and only the process that put a message off knows why it came so
+/// often.
+#[tokio::test]
+async fn a_message_put_off_by_one_process_is_no_crash_to_another() {
+    async fn later(_: Event<OrderCreated>, State(calls): State<Calls>) -> Result<(), Failure> {
+        match calls.next() {
+            1..=7 => Err(Failure::Defer(SECOND)),
+            _ => Ok(()),
+        }
+    }
+    let world = World::new();
+    let calls = Calls::default();
+    let start = || {
+        let service = world.service().on(later).state(calls.clone());
+        world.start_without_store(service.policy(plain()))
+    };
+    let first = start().await;
+    world.order("order-1", 1).await;
+    for _ in 0..4 {
+        world.clock.advance(SECOND).await;
+    }
+    assert_eq!(calls.count(), 5);
+    first.stop().await.expect("stopped");
+    let second = start().await;
+    world.clock.run_to_idle().await;
+    assert_eq!(calls.count(), 8);
+    assert_eq!(world.dead(), []);
+    world.assert_all_settled();
+    second.stop().await.expect("stopped");
+}
+
 #[tokio::test]
 async fn messages_are_sent_before_theirs_is_acknowledged() {
     async fn reserve(Event(order): Event<OrderCreated>, out: Outbox) {

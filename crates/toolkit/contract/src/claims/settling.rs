@@ -12,6 +12,9 @@ use crate::{
 /// For how long a message is given back.
 const AFTER: Duration = Duration::from_secs(1);
 
+/// Longer than it takes to get a few messages, also on a busy machine.
+const LONG: Duration = Duration::from_secs(8);
+
 /// An acknowledged message doesn't come again: not to another subscription, and not after a crash.
 pub async fn an_acknowledged_message_does_not_come_again(subject: &dyn Subject) {
     let (client, queue) = (Client::new(subject), Names::new().name("acknowledged"));
@@ -97,6 +100,71 @@ pub async fn a_released_message_comes_again_no_earlier_than_told(subject: &dyn S
     }
     delivery.ack().await.expect("acknowledged");
     taking.expect_silence().await;
+}
+
+/// A kept message comes again to the same subscription, no earlier than told, and is the same
+/// delivery. Once the subscription is gone, it is delivered anew.
+pub async fn a_kept_message_comes_again_and_counts_once(subject: &dyn Subject) {
+    let (client, queue) = (Client::new(subject), Names::new().name("kept"));
+    client.declare_queues(&[&queue]).await;
+    client.publish(&[to_queue(&queue, "", "1")]).await;
+    let mut taking = client.subscribe(&of_queue(&queue)).await;
+    let mut delivery = taking.expect("1").await;
+    if !delivery.may_keep(AFTER) {
+        return delivery.ack().await.expect("acknowledged");
+    }
+    let clock = subject.clock();
+    let counts = client.transport.caps().counts_deliveries;
+    for _ in 0..3 {
+        assert_eq!(delivery.attempt, counts.then_some(1));
+        assert!(!delivery.is_redelivered);
+        let kept = clock.now();
+        delivery.keep(AFTER).await.expect("kept");
+        delivery = taking.expect("1").await;
+        let away = clock.now().since(kept);
+        assert!(away >= AFTER, "it came after {away:?}");
+    }
+    let longer = client.transport.caps().release_max + Duration::from_secs(1);
+    assert!(!delivery.may_keep(longer));
+    delivery.keep(AFTER).await.expect("kept");
+    drop(taking);
+    let mut again = client.subscribe(&of_queue(&queue)).await;
+    let delivery = again.expect("1").await;
+    assert!(delivery.is_redelivered);
+    assert_eq!(delivery.attempt, counts.then_some(2));
+    delivery.keep(AFTER).await.expect("kept");
+    again.drain().await;
+    let mut last = client.subscribe(&of_queue(&queue)).await;
+    assert_eq!(last.take(1).await, ["1"]);
+    last.expect_silence().await;
+}
+
+/// Messages that wait, released or kept, don't use up the prefetch.
+pub async fn waiting_messages_let_others_through(subject: &dyn Subject) {
+    let (client, queue) = (Client::new(subject), Names::new().name("through"));
+    client.declare_queues(&[&queue]).await;
+    if client.transport.caps().release == Release::Partition {
+        return;
+    }
+    let mut subscription = of_queue(&queue);
+    subscription.prefetch = 2;
+    let mut taking = client.subscribe(&subscription).await;
+    let batch = numbers(7).into_iter().map(|n| to_queue(&queue, &n, &n));
+    client.publish(&batch.collect::<Vec<_>>()).await;
+    let mut put_off = Vec::new();
+    for number in 0..6 {
+        let delivery = taking.next().await;
+        put_off.push(text(&delivery));
+        match number % 2 == 0 && delivery.may_keep(LONG) {
+            true => delivery.keep(LONG).await.expect("kept"),
+            false => delivery.release(LONG).await.expect("released"),
+        }
+    }
+    let last = taking.next().await;
+    assert!(!put_off.contains(&text(&last)), "{put_off:?}, {last:?}");
+    last.ack().await.expect("acknowledged");
+    put_off.sort();
+    assert_eq!(taking.take_sorted(6).await, put_off);
 }
 
 /// A released message holds up what [`stele_toolkit_bus::Caps::release`] says, of what isn't handed

@@ -129,7 +129,7 @@ impl Run {
         let envelope = envelope::<M>();
         let reply = Reply {
             envelope: &envelope,
-            to: None,
+            to: Answered::Unsaid,
         };
         self.input(Input::Reply(reply)).expect("a reply");
         self
@@ -367,7 +367,8 @@ fn a_step_without_command_and_reply_is_done_at_once_and_undone_in_its_turn() {
         envelope::<PaymentFailed>(),
     ];
     for envelope in &replies {
-        let reply = Reply { envelope, to: None };
+        let to = Answered::Unsaid;
+        let reply = Reply { envelope, to };
         let decided = plan.decide(&instance, Input::Reply(reply), now);
         let (next, effects) = decided.expect("a reply");
         sent.push(types(&effects));
@@ -381,4 +382,82 @@ fn a_step_without_command_and_reply_is_done_at_once_and_undone_in_its_turn() {
     ];
     assert_eq!(sent, expected);
     assert_eq!(instance.status, Status::Undone);
+}
+
+/// Its first step is somebody else's, and says nothing of a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Awaiting {
+    order: String,
+}
+
+impl Saga for Awaiting {
+    const NAME: &'static str = "awaiting";
+    const VERSION: u32 = 1;
+    type Start = OrderCreated;
+
+    fn begin(start: &OrderCreated) -> Self {
+        Self {
+            order: start.order.clone(),
+        }
+    }
+
+    fn plan(plan: &mut Plan<Self>) {
+        plan.step("reserved").ok::<InventoryReserved>();
+        plan.step("charge")
+            .send(|saga: &Self| ChargePayment::from(saga.order.clone()))
+            .ok::<PaymentProcessed>()
+            .timeout(Duration::from_secs(1))
+            .attempts(2);
+    }
+}
+
+/// What a reply that answers something sends, and the status after it.
+fn answer<M: Message + Default>(
+    plan: &Plan<Awaiting>,
+    instance: &mut Instance<Awaiting>,
+    to: Answered,
+    now: Timestamp,
+) -> (Vec<&'static str>, Status) {
+    let envelope = &envelope::<M>();
+    let decided = plan.decide(instance, Input::Reply(Reply { envelope, to }), now);
+    let (next, effects) = decided.expect("a reply");
+    *instance = next;
+    (types(&effects), instance.status)
+}
+
+#[test]
+fn a_reply_counts_for_the_command_that_it_answers() {
+    let plan: Plan<Awaiting> = Plan::new();
+    let start = OrderCreated {
+        order: "o-1".to_owned(),
+    };
+    let now = Timestamp::from_millis(0);
+    let started = plan.start(SagaId("req-1".to_owned()), &start, now);
+    let (mut instance, _) = started.expect("a start");
+    let charge = |attempt| Answered::Command {
+        step: 1,
+        attempt,
+        action: Action::Do,
+    };
+    // Nothing was sent, so the reply can't be to that.
+    let waited = answer::<InventoryReserved>(&plan, &mut instance, Answered::Other, now);
+    assert_eq!(waited, (vec!["ChargePayment"], Status::Running));
+
+    let later = now + Duration::from_secs(1);
+    let due = instance.due(later).remove(0);
+    let (again, effects) = plan.decide(&instance, due, later).expect("a deadline");
+    assert_eq!(types(&effects), ["ChargePayment"]);
+    instance = again;
+    let undo = Answered::Command {
+        step: 1,
+        attempt: 2,
+        action: Action::Undo,
+    };
+    for to in [Answered::Other, undo] {
+        let strange = answer::<PaymentProcessed>(&plan, &mut instance, to, later);
+        assert_eq!(strange, (vec![], Status::Running), "{to:?}");
+    }
+    // To the first of two attempts.
+    let done = answer::<PaymentProcessed>(&plan, &mut instance, charge(1), later);
+    assert_eq!(done.1, Status::Done);
 }

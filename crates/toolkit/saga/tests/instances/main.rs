@@ -9,7 +9,9 @@ mod home;
 
 mod correlating;
 mod deciding;
+mod ending;
 mod orchestrating;
 mod order;
 mod participating;
+mod replying;
 mod services;

@@ -254,6 +254,7 @@ async fn what_is_open_and_what_is_stuck_is_counted(world: World) {
         encode(&mut page, &registry).unwrap();
         page
     };
+    world.advance(90);
     let expected = "saga_stuck{saga=\"place-order\"} ";
     let before = page().await;
     assert!(before.contains(&format!("\n{expected}0\n")), "{before}");
@@ -265,6 +266,15 @@ async fn what_is_open_and_what_is_stuck_is_counted(world: World) {
     assert!(after.contains(&format!("\n{expected}1\n")), "{after}");
     let open = "\nsaga_open{saga=\"place-order\"} 1\n";
     assert!(after.contains(open), "{after}");
+    let oldest = "\nsaga_oldest_seconds{saga=\"place-order\"} 90.0\n";
+    assert!(after.contains(oldest), "{after}");
+    let charge = world.reply::<InventoryReserved>(&sent(&started)[0]).await;
+    drop(world.reply::<PaymentProcessed>(&sent(&charge)[0]).await);
+    let ended = page().await;
+    for none in ["saga_open{", "saga_stuck{"] {
+        let none = format!("\n{none}saga=\"place-order\"}} 0\n");
+        assert!(ended.contains(&none), "{ended}");
+    }
 }
 
 #[test]

@@ -212,7 +212,8 @@ impl Harness {
         self.crashes.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Makes all stores unreachable for services, or reachable again.
+    /// Makes all stores unreachable for services, for their handlers as for the loops that look
+    /// after the deadlines of sagas, or reachable again.
     pub fn database_away(&self, is_away: bool) {
         self.watch.set_away(is_away);
     }

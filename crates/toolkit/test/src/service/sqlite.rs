@@ -111,7 +111,8 @@ impl TestStore for Db {
     }
 }
 
-/// Has crashes strike what isn't a handler, too: the loop that looks after the deadlines of sagas.
+/// Has crashes, and a database that is away, strike what isn't a handler, too: the loop that looks
+/// after the deadlines of sagas.
 #[derive(Debug)]
 struct Crashes {
     watch: Arc<Watch>,
@@ -138,6 +139,10 @@ impl Failpoint for Crashes {
             | Point::AfterSend
             | Point::BeforeDelete => {}
         }
+    }
+
+    fn is_away(&self) -> bool {
+        self.watch.is_away()
     }
 }
 

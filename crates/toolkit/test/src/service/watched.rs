@@ -61,8 +61,12 @@ impl Watch {
         }
     }
 
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Acquire)
+    }
+
     fn reachable(&self) -> Result<(), StoreError> {
-        match self.is_away.load(Ordering::Acquire) {
+        match self.is_away() {
             true => Err(away()),
             false => Ok(()),
         }

@@ -3,6 +3,7 @@
 mod messages;
 mod on_sqlite;
 mod placing;
+mod processes;
 mod sagas;
 mod services;
 

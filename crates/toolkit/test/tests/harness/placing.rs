@@ -174,6 +174,32 @@ async fn a_crash_of_the_one_who_tells_deadlines_changes_nothing() {
 }
 
 #[tokio::test]
+async fn deadlines_wait_for_a_database_that_is_away() {
+    let shop = Shop::open().await;
+    shop.harness.publish(&OrderCreated::of("silent")).await;
+    shop.harness.run_for(Duration::from_secs(1)).await;
+    shop.harness.database_away(true);
+    shop.harness.run_for(10 * PATIENCE).await;
+    assert_eq!(shop.statuses().await, [Status::Running]);
+    shop.harness.database_away(false);
+    shop.harness.run_to_idle().await;
+    assert_eq!(shop.statuses().await, [Status::Undone]);
+    let effects = ["reserved", "released", "charged", "refunded"];
+    assert_eq!(shop.effects().await, effects);
+}
+
+#[tokio::test]
+async fn an_ended_saga_is_deleted_after_its_time() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let shop = Shop::open().await;
+    shop.place("o-1").await;
+    shop.harness.run_for(29 * DAY).await;
+    assert_eq!(shop.statuses().await, [Status::Done]);
+    shop.harness.run_for(2 * DAY).await;
+    assert_eq!(shop.statuses().await, []);
+}
+
+#[tokio::test]
 async fn faults_of_the_broker_change_nothing() {
     for fault in [Fault::Double, Fault::LoseAck, Fault::LoseConfirm] {
         let shop = Shop::open().await;

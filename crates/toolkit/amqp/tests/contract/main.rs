@@ -1,5 +1,7 @@
 //! The contract of transports, over a Stele or over the broker that `TOOLKIT_AMQP` names.
 
+mod deferring;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -59,6 +61,8 @@ mod classic {
         an_acknowledged_message_does_not_come_again,
         an_unsettled_message_comes_again_after_a_crash,
         a_released_message_comes_again_no_earlier_than_told,
+        a_kept_message_comes_again_and_counts_once,
+        waiting_messages_let_others_through,
         a_release_holds_up_what_it_says,
         draining_hands_back_what_was_not_handed_out,
         a_standby_takes_over_from_the_active_one,

@@ -177,6 +177,34 @@ def a_queue_that_only_sqs_made_is_moved_back_while_amqp_dead_letters_into_it():
 
 
 @check_of_stele
+def a_task_waits_for_room_in_the_queue_that_its_messages_go_to():
+    for rate in [{}, {"MaxNumberOfMessagesPerSecond": 100}]:
+        full = {"x-max-length": 2, "x-overflow": "reject-publish", "x-dead-letter-exchange": ""}
+        # Several, so that some of them lie on another shard than the source.
+        for _ in range(4):
+            with queue("dead") as (opened, dead), queue(
+                "work", arguments={**full, "x-dead-letter-routing-key": dead}
+            ) as (opened, name):
+                for number in range(6):
+                    publish(opened, name, b"%d" % number)
+                    ((method, _, _),) = take(opened, name, 1)
+                    opened.basic_reject(method.delivery_tag, requeue=False)
+                waits_for_depth(opened, dead, 6)
+                source = arn_of(sqs.get_queue_url(QueueName=dead)["QueueUrl"])
+                sqs.start_message_move_task(SourceArn=source, **rate)
+
+                def task():
+                    return sqs.list_message_move_tasks(SourceArn=source)["Results"][0]  # noqa: B023
+
+                waits_for_depth(opened, name, 2)
+                equal((task()["Status"], task()["ApproximateNumberOfMessagesMoved"]), ("RUNNING", 2))
+                found = take(opened, name, 6, auto_ack=True)
+                equal([body for _, _, body in found], [b"%d" % number for number in range(6)])
+                eventually(lambda: task()["Status"] == "COMPLETED")
+                equal((task()["ApproximateNumberOfMessagesMoved"], depth(opened, dead)), (6, 0))
+
+
+@check_of_stele
 def a_message_that_fails_three_times_is_set_aside_noticed_and_replayed():
     with own_server() as server, channel(port=server.ports["amqp"]) as opened:
         opened.queue_declare("orders.dead", durable=True)

@@ -518,7 +518,7 @@ impl Broker {
     }
 
     /// How much a queue takes before it refuses records for its length; `None` if it takes all.
-    async fn room_of(&self, log: LogId) -> Result<Option<RoomLeft>, Failure> {
+    pub async fn room_of(&self, log: LogId) -> Result<Option<RoomLeft>, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(self.shard_of(log), Request::Room { log, reply })
             .await;

@@ -527,7 +527,7 @@ impl Broker {
     }
 
     /// The shard of a log's partitions and ledgers.
-    pub(crate) fn shard_of(&self, log: LogId) -> ShardId {
+    pub fn shard_of(&self, log: LogId) -> ShardId {
         stele_core_engine::shard_of(log, self.shared.inboxes.len())
     }
 

@@ -18,6 +18,9 @@ pub struct LogStatus {
     pub ready_bytes: Option<u64>,
     /// Records of the default ledger that are leased.
     pub leased: u64,
+    /// Records of the default ledger that are on their way to other shards' logs. One that isn't
+    /// taken there returns to its place.
+    pub moving: u64,
     /// Records of the default ledger that are delayed.
     pub delayed: u64,
     /// Consumers of the default ledger.

@@ -73,6 +73,11 @@ pub struct MovedMessage {
 }
 
 impl MovedMessage {
+    /// The size of its body, as queues that limit their length count it.
+    pub fn body_bytes(&self) -> u64 {
+        u64::from(size_of_body(&self.record))
+    }
+
     fn schedule(&self) -> Schedule {
         let key = self.record.key.as_deref().map(murmur2);
         Schedule {

@@ -99,6 +99,7 @@ impl Shard {
                 ready: ledger.ready(),
                 ready_bytes: ledger.ready_bytes(),
                 leased: ledger.leased(),
+                moving: ledger.moving(),
                 delayed: ledger.delayed(),
                 consumers: ledger.consumers(),
                 active: ledger.active_consumer(),

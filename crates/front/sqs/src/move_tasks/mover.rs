@@ -5,8 +5,8 @@ use std::time::Duration;
 use smallvec::{SmallVec, smallvec};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionIndex, SessionId};
 use stele_core_broker::{
-    AnswerTo, Broker, Deaths, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
-    MovedMessage,
+    AnswerTo, Broker, Deaths, Failure, LeasedBatch, LeasedMessage, LetterRooms, Memory,
+    MoveMessages, MovedMessage,
 };
 use stele_core_engine::{
     Catalogue, ConsumerRef, LeaseRequest, LedgerId, LogDefinition, Move, MoveError, Outcome,
@@ -45,8 +45,9 @@ pub(super) struct Mover {
     stored_at: Instant,
     /// When the next messages may be moved.
     next_at: Instant,
-    /// Until when messages may still be leased by a mover of an earlier process.
-    resumed_until: Instant,
+    /// Until when messages may still be leased by a mover of an earlier process; `None` if this one
+    /// has begun the task.
+    resumed_until: Option<Instant>,
 }
 
 /// Moves that have been begun.
@@ -55,6 +56,8 @@ struct Begun {
     runs: Vec<(MoveMessages, AnswerTo<Move>)>,
     /// Leased messages that aren't moved.
     left: Vec<SettleItem>,
+    /// How much the destinations take.
+    rooms: LetterRooms,
     /// What went wrong first.
     trouble: Option<Trouble>,
 }
@@ -103,7 +106,7 @@ impl Mover {
             moved: None,
             stored_at: now,
             next_at: now,
-            resumed_until: if is_resumed { now + MOVE_LEASE } else { now },
+            resumed_until: is_resumed.then(|| now + MOVE_LEASE),
         }
     }
 
@@ -121,10 +124,16 @@ impl Mover {
             }
             match self.step(&task).await {
                 Ok(Step::Moved) => self.store(&task).await,
-                Ok(Step::Nothing) if self.is_awaiting_leases().await => {
+                Ok(Step::Nothing) if self.may_come_back().await => {
                     self.next_at = Instant::now() + MOVE_RETRY;
                 }
-                Ok(Step::Nothing) => self.end(&task, Status::Completed, None).await,
+                Ok(Step::Nothing) => {
+                    // What an earlier process has moved last may not have been counted.
+                    if self.resumed_until.is_some() {
+                        self.moved = Some(task.to_move);
+                    }
+                    self.end(&task, Status::Completed, None).await;
+                }
                 Err(Trouble::Fatal(reason)) => {
                     self.end(&task, Status::Failed, Some(reason)).await;
                 }
@@ -149,11 +158,14 @@ impl Mover {
         (task.id == *id).then_some(task)
     }
 
-    /// Whether a mover of an earlier process may still have messages.
-    async fn is_awaiting_leases(&self) -> bool {
-        let status = self.broker.status(self.log).await;
-        let is_leased = status.is_ok_and(|status| status.leased > 0);
-        is_leased && Instant::now() < self.resumed_until
+    /// Whether there may be messages again: those that a mover of an earlier process has leased,
+    /// and those on their way, which return if they aren't taken.
+    async fn may_come_back(&self) -> bool {
+        let Ok(status) = self.broker.status(self.log).await else {
+            return true;
+        };
+        let resumed_until = self.resumed_until.filter(|until| *until > Instant::now());
+        status.moving > 0 || (status.leased > 0 && resumed_until.is_some())
     }
 
     /// Moves the next messages.
@@ -295,30 +307,54 @@ impl Mover {
                 begun.left.push(item(&message.lease));
                 continue;
             }
-            let added = self.add_to(&mut run, task, &message);
-            let full = match added {
-                Ok(full) => full,
+            let destined = self.destined(task, &message);
+            let full = match destined {
+                Ok((to, moved)) => match self.is_taken(to, &moved, &mut begun.rooms).await {
+                    Ok(()) => Ok(self.add_to(&mut run, to, message.partition, moved)),
+                    Err(trouble) => Err(trouble),
+                },
+                Err(trouble) => Err(trouble),
+            };
+            match full {
+                Ok(full) => result = self.begin_move(full, begun).await,
                 Err(trouble) => {
                     begun.left.push(item(&message.lease));
                     result = Err(trouble);
-                    break;
                 }
-            };
-            result = self.begin_move(full, begun).await;
+            }
         }
         begun.left.extend(messages.leases().iter().map(item));
         let last = self.begin_move(run, begun).await;
         result.and(last)
     }
 
-    /// Adds a message to the run that it follows, or begins a new one. Returns the run before it,
-    /// if that has ended.
-    fn add_to(
+    /// Fails if the queue that is to get a message is too full for it. Otherwise the room is taken.
+    async fn is_taken(
         &self,
-        current: &mut Option<MoveMessages>,
+        to: LogId,
+        message: &MovedMessage,
+        rooms: &mut LetterRooms,
+    ) -> Result<(), Trouble> {
+        for to in rooms.unasked(&[to]) {
+            let room = self.broker.room_of(to).await?;
+            rooms.note(to, room);
+        }
+        let shard_of = |log| self.broker.shard_of(log);
+        match rooms
+            .taking(&[to], message.body_bytes(), shard_of)
+            .is_empty()
+        {
+            true => Err("the queue that they go to is full".to_owned().into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Where a message goes, and how.
+    fn destined(
+        &self,
         task: &MoveTask,
         message: &LeasedMessage,
-    ) -> Result<Option<MoveMessages>, Trouble> {
+    ) -> Result<(LogId, MovedMessage), Trouble> {
         let catalogue = self.broker.catalogue();
         let (to, name) = destination(&catalogue, self.log, task, message)?;
         // As if it had been published to the queue by its name.
@@ -328,7 +364,7 @@ impl Mover {
             published: history.deaths.len(),
             ..history
         });
-        let mut moved = MovedMessage {
+        let moved = MovedMessage {
             lease: Some(message.lease.lease),
             record: message.record.clone(),
             headers: history.into_iter().filter_map(Deaths::header).collect(),
@@ -337,18 +373,29 @@ impl Mover {
                 ..Schedule::default()
             },
         };
+        Ok((to, moved))
+    }
+
+    /// Adds a message to the run that it follows, or begins a new one. Returns the run before it,
+    /// if that has ended.
+    fn add_to(
+        &self,
+        current: &mut Option<MoveMessages>,
+        to: LogId,
+        partition: PartitionIndex,
+        mut moved: MovedMessage,
+    ) -> Option<MoveMessages> {
         if let Some(run) = current.as_mut().filter(|run| run.to[..] == [to]) {
             match run.push(moved) {
-                Ok(()) => return Ok(None),
+                Ok(()) => return None,
                 Err(refused) => moved = *refused,
             }
         }
-        let (ledger, partition) = (LedgerId::DEFAULT, message.partition);
-        let run = MoveMessages::new(self.log, ledger, partition, smallvec![to]);
-        let mut run = run.as_defined(&catalogue);
+        let run = MoveMessages::new(self.log, LedgerId::DEFAULT, partition, smallvec![to]);
+        let mut run = run.as_defined(&self.broker.catalogue());
         let is_first = run.push(moved);
         debug_assert!(is_first.is_ok(), "the first message always fits");
-        Ok(current.replace(run))
+        current.replace(run)
     }
 
     /// Begins to move a run of messages. If that fails, they are left.

@@ -1,10 +1,19 @@
-use crate::shop::{OrderCreated, Shop, until};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use stele_toolkit_envelope::{Context, Timestamp};
+use stele_toolkit_saga::{
+    Correlation, DecideError, Decision, Happened, MessageTypes, Next, Orchestrator, Process,
+};
+
+use crate::shop::{OrderCreated, Packed, Shop, StockCounted, until};
 
 crate::home::claims! { crate::shop::Shop::new:
     instances_are_listed_and_shown;
     the_service_does_what_is_asked;
     without_the_service_a_request_stays_open;
     a_plan_is_drawn;
+    what_nobody_leads_and_what_decides_freely_is_drawn;
 }
 
 async fn placed(shop: &Shop) {
@@ -76,4 +85,42 @@ async fn a_plan_is_drawn(shop: Shop) {
     );
     assert!(drawn.contains("s0[\"pack\"]"), "{drawn}");
     assert_eq!(shop.run(&["graph", "other"]).code, 3);
+}
+
+/// Takes what it gets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Counting;
+
+impl Process for Counting {
+    const NAME: &'static str = "counting";
+    const VERSION: u32 = 2;
+
+    fn messages(types: &mut MessageTypes) {
+        types.start::<StockCounted>().take::<Packed>();
+    }
+
+    fn decide(
+        _: Option<Self>,
+        _: &Happened<'_>,
+        _: Timestamp,
+    ) -> Result<Decision<Self>, DecideError> {
+        Ok(Decision::to(Self))
+    }
+}
+
+async fn what_nobody_leads_and_what_decides_freely_is_drawn(shop: Shop) {
+    let flow = Correlation::new("order-flow")
+        .after::<OrderCreated>(Duration::from_secs(60), Next::is::<Packed>())
+        .ends::<Packed>();
+    let plans = Orchestrator::new(Context::new("view"));
+    let plans = plans.correlation(flow).process::<Counting>();
+    plans.migrate(&shop.db).await.unwrap();
+    let drawn = shop.run(&["graph", "order-flow"]).out;
+    let chart = "%% order-flow, version 1\nflowchart LR\n    \
+                 OrderCreated -->|within 60s| Packed\n    Packed --> done\n";
+    assert!(drawn.starts_with(chart), "{drawn}");
+    let drawn = shop.run(&["graph", "counting"]).out;
+    let chart = "%% counting, version 2\nflowchart LR\n    p[\"counting\"]\n    \
+                 m0([\"StockCounted\"]) -->|begins| p\n    m1([\"Packed\"]) --> p\n";
+    assert!(drawn.starts_with(chart), "{drawn}");
 }

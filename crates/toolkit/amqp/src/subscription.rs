@@ -267,6 +267,10 @@ impl Task {
         Ok(link)
     }
 
+    fn is_to_consume(&self, link: &Link) -> bool {
+        link.tags.is_empty() && *self.wishes.borrow() == Wish::Run
+    }
+
     async fn consume(&self, link: &mut Link) -> Result<(), TransportError> {
         let mut consumers = Vec::new();
         for queue in queues_of(&self.subscription) {
@@ -329,7 +333,7 @@ impl Task {
                         _ if changed.is_err() => return End::Drained,
                         Wish::Drain => break self.drain(&mut link).await,
                         Wish::Pause => self.cancel(&mut link).await,
-                        Wish::Run if link.tags.is_empty() => self.consume(&mut link).await,
+                        // Below, once there is room.
                         Wish::Run => Ok(()),
                     };
                     if let Err(error) = done {
@@ -341,6 +345,13 @@ impl Task {
                     Some(Err(error)) => break End::Lost(translate(&error)),
                     None => break End::Lost(TransportError::Lost),
                 },
+                // A new consumer has a prefetch of its own: what the one before it was sent must not
+                // add up, however often the subscription is paused.
+                Some(_) = self.handout.has_room(), if self.is_to_consume(&link) => {
+                    if let Err(error) = self.consume(&mut link).await {
+                        break End::Lost(error);
+                    }
+                }
                 Some(next) = self.waiting.recv() => {
                     if next.ready.is_lost() {
                         continue;

@@ -139,8 +139,11 @@ impl Runner {
             self.start();
             let held = i64::try_from(self.held()).unwrap_or(i64::MAX);
             self.core.held.set(held);
-            let takes = self.may_start() && self.held() < self.held_max;
-            self.set_flow(takes);
+            // What is held bounds itself: nothing is asked for. A pause for each message that is
+            // one too many would cost the broker a consumer each time.
+            let may_start = self.may_start();
+            self.set_flow(may_start);
+            let takes = may_start && self.held() < self.held_max;
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
@@ -210,13 +213,13 @@ impl Runner {
         due_at.into_iter().chain(self.batches.ready_at()).min()
     }
 
-    fn set_flow(&mut self, takes: bool) {
-        match (takes, self.is_paused) {
+    fn set_flow(&mut self, may_start: bool) {
+        match (may_start, self.is_paused) {
             (true, true) => self.deliveries.resume(),
             (false, false) => self.deliveries.pause(),
             _ => return,
         }
-        self.is_paused = !takes;
+        self.is_paused = !may_start;
     }
 
     fn take(&mut self, item: Box<Item>) {

@@ -47,6 +47,7 @@ macro_rules! transport_contract {
             a_release_beyond_the_longest_is_refused,
             no_more_is_handed_out_than_the_prefetch,
             a_paused_subscription_takes_nothing_until_it_resumes,
+            pauses_do_not_add_up_what_is_taken,
             draining_hands_back_what_was_not_handed_out,
             a_queue_that_does_not_exist_is_told,
             a_topic_without_subscribers_takes_messages,

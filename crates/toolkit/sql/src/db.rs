@@ -16,7 +16,7 @@ use sqlx::{
 };
 use stele_toolkit_bus::Clock;
 use stele_toolkit_envelope::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::{
     Activity, Dialect, Error, Migration, Options, Point, Tx, activity::Lendings, dialect, migrate,
@@ -39,8 +39,11 @@ struct Inner {
     /// For the connection that listens.
     #[cfg(feature = "postgres")]
     url: String,
-    /// Notified when messages to send are committed by this process.
-    outbox: Notify,
+    /// How often something was committed that is to be sent, as far as this process knows. Each
+    /// relay sees each change: the one that has the messages' lanes may be any of them.
+    outbox_changes: watch::Sender<u64>,
+    /// Held by the service of this process whose relay runs.
+    relaying: AsyncMutex<()>,
     /// How often something else than a service's own calls has made parked messages due.
     due_changes: watch::Sender<u64>,
     /// The days whose inbox is known to be there.
@@ -73,7 +76,8 @@ impl Db {
             readers,
             #[cfg(feature = "postgres")]
             url: url.to_owned(),
-            outbox: Notify::new(),
+            outbox_changes: watch::Sender::new(0),
+            relaying: AsyncMutex::new(()),
             due_changes: watch::Sender::new(0),
             days: Mutex::new(BTreeSet::new()),
             gone: Mutex::new(BTreeSet::new()),
@@ -163,8 +167,17 @@ impl Db {
         self.0.days.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn outbox_signal(&self) -> &Notify {
-        &self.0.outbox
+    pub(crate) fn outbox_has_changed(&self) {
+        self.0.outbox_changes.send_modify(|changes| *changes += 1);
+    }
+
+    pub(crate) fn outbox_changes(&self) -> watch::Receiver<u64> {
+        self.0.outbox_changes.subscribe()
+    }
+
+    /// Locked by the service whose relay runs: one sends for all services that share the database.
+    pub(crate) fn relaying(&self) -> &AsyncMutex<()> {
+        &self.0.relaying
     }
 
     pub(crate) fn gone_owners(&self) -> MutexGuard<'_, BTreeSet<String>> {

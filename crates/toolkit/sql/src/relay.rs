@@ -17,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use stele_toolkit_bus::{Outgoing, Transport, TransportError};
 use stele_toolkit_envelope::Timestamp;
+use tokio::sync::watch;
 
 use crate::{
     Db, Dialect, Error, Point,
@@ -77,6 +78,7 @@ pub struct Relay {
     lanes: Lanes,
     waiting: Waiting,
     settled: Settled,
+    changes: watch::Receiver<u64>,
 }
 
 impl Relay {
@@ -89,6 +91,7 @@ impl Relay {
     pub fn with(db: Db, transport: Arc<dyn Transport>, options: RelayOptions) -> Self {
         Self {
             lanes: Lanes::new(db.clone()),
+            changes: db.outbox_changes(),
             db,
             transport,
             options,
@@ -136,6 +139,8 @@ impl Relay {
 
     /// One batch.
     async fn round(&mut self) -> Result<Round, Error> {
+        // What is committed from here on wakes it again.
+        self.changes.mark_unchanged();
         if self.settled.is_due(self.db.now(), &self.options) {
             self.settle().await?;
         }
@@ -169,7 +174,7 @@ impl Relay {
         {
             return Ok(true);
         }
-        if self.has_rows().await? {
+        if self.lanes.may_be_free(&self.options, now) && self.has_rows().await? {
             self.lanes.take(&self.options).await?;
         }
         Ok(self.lanes.last(now, Duration::ZERO))
@@ -285,12 +290,13 @@ impl Relay {
     }
 
     /// Waits until there may be something to do, or for so long.
-    async fn rest(&self, poll: Duration) {
+    async fn rest(&mut self, poll: Duration) {
         let now = self.db.now();
         let poll = now + poll;
         let until = self.waiting.next(now).map_or(poll, |next| next.min(poll));
         tokio::select! {
-            () = self.db.outbox_signal().notified() => {}
+            // It fails only once the sender is gone, which the database holds.
+            _ = self.changes.changed() => {}
             () = self.db.clock().sleep_until(until) => {}
         }
     }

@@ -97,6 +97,7 @@ impl Store for Db {
             poll: self.poll(),
             ..RelayOptions::default()
         };
+        let _only = self.relaying().lock().await;
         let relay = Relay::with(self.clone(), transport, options);
         relay.run().await.into()
     }

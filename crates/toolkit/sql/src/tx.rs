@@ -154,7 +154,7 @@ impl Open {
         }
         self.inner.commit().await?;
         if self.sends {
-            self.db.outbox_signal().notify_one();
+            self.db.outbox_has_changed();
         }
         self.after.0.into_iter().for_each(|done| done());
         Ok(())

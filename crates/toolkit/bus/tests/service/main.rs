@@ -8,6 +8,7 @@ mod dead_letters;
 mod drain;
 mod exactly_once;
 mod extractors;
+mod flow;
 mod observing;
 mod order;
 mod outages;

@@ -60,6 +60,35 @@ pub async fn a_paused_subscription_takes_nothing_until_it_resumes(subject: &dyn 
     }
 }
 
+/// However often it is paused, no more is taken from the broker than twice the prefetch: the rest is
+/// there for others.
+pub async fn pauses_do_not_add_up_what_is_taken(subject: &dyn Subject) {
+    let (client, queue) = (Client::new(subject), Names::new().name("hoarded"));
+    client.declare_queues(&[&queue]).await;
+    let batch = numbers(20).into_iter().map(|n| to_queue(&queue, &n, &n));
+    client.publish(&batch.collect::<Vec<_>>()).await;
+    let mut subscription = of_queue(&queue);
+    subscription.prefetch = 2;
+    let mut taking = client.subscribe(&subscription).await;
+    let held = [taking.next().await, taking.next().await];
+    for _ in 0..6 {
+        taking.deliveries.pause();
+        taking.expect_silence().await;
+        taking.deliveries.resume();
+        taking.expect_silence().await;
+    }
+    let depths = client.transport.depth(&subscription).await.expect("told");
+    let waiting: u64 = depths.iter().map(|depth| depth.waiting).sum();
+    assert!(waiting >= 20 - 4, "only {waiting} wait");
+    let mut came: Vec<_> = held.iter().map(text).collect();
+    for delivery in held {
+        delivery.ack().await.expect("acknowledged");
+    }
+    came.extend(taking.take(18).await);
+    came.sort();
+    assert_eq!(came, numbers(20));
+}
+
 /// Draining waits for what was handed out, and gives back the rest: nothing is lost.
 pub async fn draining_hands_back_what_was_not_handed_out(subject: &dyn Subject) {
     let (client, queue) = (Client::new(subject), Names::new().name("drained"));

@@ -39,6 +39,12 @@ impl Lanes {
         !self.held.is_empty() && self.until > now + longer_than
     }
 
+    /// Whether it is worth a try to take lanes: if others had all of them a moment ago, it isn't,
+    /// however often something is committed.
+    pub(super) fn may_be_free(&self, options: &RelayOptions, now: Timestamp) -> bool {
+        !self.held.is_empty() || now.since(self.tried) >= options.poll
+    }
+
     /// Whether it is too early to try and get more.
     pub(super) fn are_enough(&self, options: &RelayOptions, now: Timestamp) -> bool {
         let all = usize::try_from(LANES).unwrap_or(usize::MAX);

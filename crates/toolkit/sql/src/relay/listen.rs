@@ -31,9 +31,9 @@ async fn listen(db: &Db) -> Result<(), sqlx::Error> {
         .listen(&format!("{}outbox", db.options().prefix))
         .await?;
     // What was committed before it listened.
-    db.outbox_signal().notify_one();
+    db.outbox_has_changed();
     while listener.try_recv().await?.is_some() {
-        db.outbox_signal().notify_one();
+        db.outbox_has_changed();
     }
     Ok(())
 }

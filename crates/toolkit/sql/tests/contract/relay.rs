@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{encoding::text::encode, registry::Registry};
-use stele_toolkit_bus::{Clock, Outgoing, TransportError};
+use stele_toolkit_bus::{Clock, Outgoing, Store, TransportError};
 use stele_toolkit_sql::{
     Db, Dialect, Error, Followers, Options, OutboxMetrics, Relay, RelayOptions, sqlx,
 };
@@ -26,6 +26,8 @@ crate::home::claims! { std::future::ready:
     a_stopped_relay_of_the_same_process_holds_nothing_up;
     a_relay_that_was_paused_beyond_its_lease_is_fenced;
     two_relays_share_the_lanes;
+    what_is_committed_wakes_whichever_relay_has_its_lane;
+    services_that_share_a_database_have_one_relay;
     nothing_is_sent_before_what_may_come_before_it;
 }
 
@@ -107,6 +109,58 @@ async fn what_is_committed_is_sent_and_deleted(home: Home) {
     assert_eq!(ids[2..], expected);
     passing(&hands, async || is_empty(&db).await).await;
     relay.abort();
+}
+
+/// One relay has all lanes. A commit wakes it, although the other waits too, and for longer.
+/// Nobody looks without being woken.
+async fn what_is_committed_wakes_whichever_relay_has_its_lane(home: Home) {
+    let (db, hands) = open(&home).await;
+    let sinks = [Sink::new(&hands), Sink::new(&hands)];
+    let options = RelayOptions {
+        poll: Duration::from_secs(3600),
+        ..eager()
+    };
+    send(&db, &[event("0", "k")]).await;
+    let relays = [
+        start(&db, &sinks[0], options),
+        start(&db, &sinks[1], options),
+    ];
+    let sent = || sinks.iter().map(|sink| sink.sent().len()).sum::<usize>();
+    passing(&hands, async || sent() == 1).await;
+    for count in 1..10 {
+        send(&db, &[event(&count.to_string(), "k")]).await;
+        passing(&hands, async || sent() == count + 1).await;
+    }
+    assert!(sinks.iter().any(|sink| sink.sent().is_empty()));
+    for relay in relays {
+        relay.abort();
+    }
+}
+
+async fn services_that_share_a_database_have_one_relay(home: Home) {
+    let (db, hands) = open(&home).await;
+    let sinks = [Sink::new(&hands), Sink::new(&hands)];
+    let [first, second] = sinks.clone().map(|sink| {
+        let db = db.clone();
+        tokio::spawn(async move { Store::relay(&db, Arc::new(sink)).await })
+    });
+    let sent = || sinks.iter().map(|sink| sink.sent().len()).sum::<usize>();
+    send(&db, &[event("1", "a"), event("2", "b")]).await;
+    passing(&hands, async || sent() == 2).await;
+    // The other goes on when the one is gone, at once.
+    let is_first = !sinks[0].sent().is_empty();
+    assert_ne!(is_first, !sinks[1].sent().is_empty());
+    let (sends, waits) = if is_first {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    sends.abort();
+    send(&db, &[event("3", "a")]).await;
+    let went_on = &sinks[usize::from(is_first)];
+    // What the first had sent and not deleted comes again.
+    passing(&hands, async || went_on.ids().iter().any(|id| id == "3")).await;
+    waits.abort();
 }
 
 async fn what_is_undone_is_never_sent(home: Home) {

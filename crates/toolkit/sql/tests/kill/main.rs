@@ -1,8 +1,10 @@
-//! `kill -9` at a process that handles messages and relays what they cause, on SQLite.
+//! `kill -9` at two processes that handle the same messages and relay what they cause, on one SQLite
+//! database.
 //!
-//! The parent is the broker: it hands out messages by number on the child's standard input, and
-//! takes acknowledgements and sent messages from its standard output. After each kill it starts
-//! another child, and hands out again what wasn't acknowledged, and some that were.
+//! The parent is the broker: it hands out every message, by number, on the standard input of both
+//! children, and takes acknowledgements and sent messages from their standard outputs. After each
+//! kill it starts others, and hands out again what wasn't acknowledged, and some that were. At
+//! every second kill, one of the two goes on for a while without the other.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +15,12 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
-    sync::Arc,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -23,10 +29,12 @@ use stele_toolkit_bus::{
     Ordering, Outgoing, Release, Store, Subscription, SystemClock, Topology, Transport,
     TransportError,
 };
-use stele_toolkit_sql::{Db, Relay, Tx, sqlx};
+use stele_toolkit_sql::{Db, Options, Relay, Tx, sqlx};
 
 const MESSAGES: usize = 1500;
 const KILLS: usize = 6;
+/// How many more are acknowledged by one process while the other is dead.
+const ALONE: usize = 50;
 /// How many acknowledged messages are delivered again after a kill.
 const AGAIN: usize = 5;
 
@@ -49,7 +57,12 @@ fn a_kill_at_any_time_loses_and_doubles_nothing(runtime: &tokio::runtime::Runtim
         } else {
             (kill + 1) * 211 + kill
         };
-        broker.run(&url, last, kill < KILLS);
+        let end = match kill {
+            KILLS => End::InGoodOrder,
+            kill if kill % 2 == 1 => End::OneAfterTheOther,
+            _ => End::Together,
+        };
+        broker.run(&url, last, end);
     }
     let copies = broker.sent.values().sum::<usize>() - broker.sent.len();
     assert_eq!(broker.sent.len(), MESSAGES, "each message's event was sent");
@@ -69,44 +82,58 @@ struct Broker {
 }
 
 impl Broker {
-    /// Runs a child until so many messages are acknowledged, and kills it or lets it finish.
-    fn run(&mut self, url: &str, last: usize, is_killed: bool) {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .env("STELE_TEST_KILL_DB", url)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        for number in self.acked.saturating_sub(AGAIN)..MESSAGES {
-            self.deliveries += 1;
-            writeln!(input, "{number}").unwrap();
-        }
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut lines = output.lines();
-        let mut acked = Vec::new();
-        let is_done = |acked: usize, sent: usize| acked >= last && (is_killed || sent == MESSAGES);
-        while !is_done(self.acked, self.sent.len()) {
-            let line = lines.next().expect("the child runs").unwrap();
-            self.note(&line, &mut acked);
-        }
-        if is_killed {
-            kill(&mut child);
-            // What it wrote before it died has reached the broker.
-            for line in lines.map_while(Result::ok) {
-                self.note(&line, &mut acked);
+    /// Runs two children until so many messages are acknowledged, and ends them.
+    fn run(&mut self, url: &str, last: usize, end: End) {
+        let (told, lines) = channel();
+        // A few more than are awaited, so that there is work left for those that come later.
+        let handed_out = match end {
+            End::InGoodOrder => MESSAGES,
+            End::Together | End::OneAfterTheOther => MESSAGES.min(last + 4 * ALONE),
+        };
+        let numbers = self.acked.saturating_sub(AGAIN)..handed_out;
+        let mut children = [(); 2].map(|()| Process::start(url, &told));
+        drop(told);
+        for child in &mut children {
+            for number in numbers.clone() {
+                self.deliveries += 1;
+                writeln!(child.input, "{number}").unwrap();
             }
-        } else {
-            drop(input);
-            assert!(child.wait().unwrap().success());
+        }
+        let [first, second] = children;
+        self.until(&lines, last);
+        match end {
+            End::Together => {
+                first.kill();
+                second.kill();
+            }
+            End::OneAfterTheOther => {
+                first.kill();
+                self.until(&lines, last + ALONE);
+                second.kill();
+            }
+            End::InGoodOrder => {
+                while self.sent.len() < MESSAGES {
+                    self.note(&lines.recv().expect("a child runs"));
+                }
+                first.finish();
+                second.finish();
+            }
+        }
+        // What they wrote before they died has reached the broker.
+        lines.into_iter().for_each(|line| self.note(&line));
+    }
+
+    fn until(&mut self, lines: &Receiver<String>, acked: usize) {
+        while self.acked < acked {
+            self.note(&lines.recv().expect("a child runs"));
         }
     }
 
-    fn note(&mut self, line: &str, acked: &mut Vec<usize>) {
+    fn note(&mut self, line: &str) {
         match line.split_once(' ') {
+            // Each child takes its messages in order, and either may have handled one.
             Some(("ack", number)) => {
                 let number: usize = number.parse().unwrap();
-                acked.push(number);
                 self.acked = self.acked.max(number + 1);
             }
             Some(("sent", id)) => *self.sent.entry(id.to_owned()).or_default() += 1,
@@ -115,10 +142,49 @@ impl Broker {
     }
 }
 
-fn kill(child: &mut Child) {
-    // SIGKILL.
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success());
+/// How two children end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Together,
+    OneAfterTheOther,
+    InGoodOrder,
+}
+
+/// A child. Its lines are told to the broker until it is dead.
+struct Process {
+    child: Child,
+    input: ChildStdin,
+}
+
+impl Process {
+    fn start(url: &str, told: &Sender<String>) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .env("STELE_TEST_KILL_DB", url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let told = told.clone();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                told.send(line).unwrap();
+            }
+        });
+        Self { child, input }
+    }
+
+    /// With SIGKILL.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        assert!(!self.child.wait().unwrap().success());
+    }
+
+    fn finish(mut self) {
+        drop(self.input);
+        assert!(self.child.wait().unwrap().success());
+    }
 }
 
 async fn check(url: &str) {
@@ -136,7 +202,9 @@ async fn check(url: &str) {
 }
 
 async fn child(url: &str) {
-    let db = Db::open(url).await.unwrap();
+    // Two processes take turns at writing, and SQLite has no queue for them.
+    let options = Options::new().wait_max(Duration::from_secs(60));
+    let db = options.open(url).await.unwrap();
     let mut tx = db.begin().await.unwrap();
     let table = sqlx::query("CREATE TABLE IF NOT EXISTS handled (number BIGINT NOT NULL)");
     table.execute(&mut *tx).await.unwrap();
@@ -202,11 +270,11 @@ impl Transport for Lines {
             ordering: Ordering::ByKey,
             fan_out: FanOut::Broker,
             replay: false,
-            delay_max: std::time::Duration::ZERO,
+            delay_max: Duration::ZERO,
             counts_deliveries: false,
             release: Release::Message,
-            release_max: std::time::Duration::ZERO,
-            deduplicates_for: std::time::Duration::ZERO,
+            release_max: Duration::ZERO,
+            deduplicates_for: Duration::ZERO,
             batch_max: usize::MAX,
             body_bytes_max: usize::MAX,
             single_active: false,

@@ -2,6 +2,7 @@
 
 use std::sync::Weak;
 
+use hashbrown::HashSet;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use tokio::sync::Notify;
 
@@ -99,15 +100,22 @@ impl Shard {
         }
     }
 
-    /// Wakes all watches of a deleted log.
+    /// Wakes all watches of a deleted log, each reader once.
     pub(super) fn end_watches(&mut self, log: LogId, partitions: u32) {
         if self.watches.is_empty() {
             return;
         }
         for index in (0..partitions).map(PartitionIndex) {
             let ended = self.watches.remove(&PartitionId::new(log, index));
+            let mut woken = HashSet::new();
             for (_, waiter) in ended.into_iter().flatten() {
-                waiter.wake();
+                let is_next = match &waiter {
+                    Waiter::Fetch(_) => true,
+                    Waiter::Reader(wake) => woken.insert(wake.as_ptr()),
+                };
+                if is_next {
+                    waiter.wake();
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Chaos: ends and pauses processes of a shop, fills their disks, takes the printer's paper out, and
-//! sends messages that nobody can read.
+//! Chaos: ends and pauses processes of a shop, fills their disks, takes the printer's paper out,
+//! and sends messages that nobody can read.
 //!
 //! Doubled, late and overtaking messages are faults of the services' own transports: `--doubles`
 //! and `--delays` of `shop run`. What is done here goes to the file `chaos.jsonl` of the shop's
@@ -96,8 +96,8 @@ pub struct ChaosSettings {
     #[arg(long, default_value_t = 0)]
     pub aborts: usize,
 
-    /// How often the label printer is out of paper until shipping has made a dead letter; then there
-    /// is paper, and dead letters are retried
+    /// How often the label printer is out of paper until shipping has made a dead letter; then
+    /// there is paper, and dead letters are retried
     #[arg(long, default_value_t = 0)]
     pub jams: usize,
 

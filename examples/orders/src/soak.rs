@@ -163,8 +163,8 @@ fn row(report: &Report) -> String {
 #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
 fn say(rows: &[String]) {
     println!(
-        "| | orders | confirmed | cancelled | orders/s | p50 ms | p99 ms | kills + deaths | other acts \
-         | audit |"
+        "| | orders | confirmed | cancelled | orders/s | p50 ms | p99 ms | kills + deaths \
+         | other acts | audit |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for row in rows {

@@ -322,8 +322,8 @@ impl Task {
                     Some(Err(error)) => break End::Lost(translate(&error)),
                     None => break End::Lost(TransportError::Lost),
                 },
-                // A new consumer has a prefetch of its own: what the one before it was sent must not
-                // add up, however often the subscription is paused.
+                // A new consumer has a prefetch of its own: what the one before it was sent must
+                // not add up, however often the subscription is paused.
                 Some(_) = self.handout.has_room(), if self.is_to_consume(&link) => {
                     if let Err(error) = self.consume(&mut link).await {
                         break End::Lost(error);

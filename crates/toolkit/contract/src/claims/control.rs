@@ -60,8 +60,8 @@ pub async fn a_paused_subscription_takes_nothing_until_it_resumes(subject: &dyn 
     }
 }
 
-/// However often it is paused, no more is taken from the broker than twice the prefetch: the rest is
-/// there for others.
+/// However often it is paused, no more is taken from the broker than twice the prefetch: the rest
+/// is there for others.
 pub async fn pauses_do_not_add_up_what_is_taken(subject: &dyn Subject) {
     let (client, queue) = (Client::new(subject), Names::new().name("hoarded"));
     client.declare_queues(&[&queue]).await;

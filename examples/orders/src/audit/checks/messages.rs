@@ -1,6 +1,8 @@
 //! Messages: dead ones, those that wait, and what holds those of an order together.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+use serde_json::Value;
 
 use super::{agree, signed};
 use crate::audit::{Checked, evidence::Evidence};
@@ -13,7 +15,7 @@ const ATTEMPTS: i64 = 5;
 /// attempt. Nothing else is dead, and nothing waits.
 pub(super) fn messages(evidence: &Evidence) -> Checked {
     let mut findings = Vec::new();
-    let is_poison = |act: &&serde_json::Value| act["what"] == "poison";
+    let is_poison = |act: &&Value| act["what"] == "poison";
     let poison: Vec<_> = evidence.chaos.iter().filter(is_poison).collect();
     // An attempt counts although its process was killed, whoever killed it.
     let hits = evidence.chaos.iter().filter(|act| !is_poison(act));
@@ -31,27 +33,7 @@ pub(super) fn messages(evidence: &Evidence) -> Checked {
         explained += of_it.len();
         let mut got: Vec<_> = of_it.iter().map(|dead| dead.service.as_str()).collect();
         got.sort_unstable();
-        let services = act["services"].as_array().into_iter().flatten();
-        let mut due: Vec<_> = services.filter_map(|service| service.as_str()).collect();
-        // The timeline keeps what is no order's, if it can read it at all; the saga reads what
-        // belongs to an order.
-        if act["kind"] != "truncated" {
-            due.retain(|service| *service != "shop.timeline");
-        }
-        if matches!(act["kind"].as_str(), Some("missing field" | "version 9.0")) {
-            due.retain(|service| *service != "shop.saga");
-        }
-        let strikes = matches!(act["kind"].as_str(), Some("panic" | "abort"));
-        if strikes {
-            due.retain(|service| *service == "shop.order");
-        }
-        due.sort_unstable();
-        let attempts = match act["kind"].as_str() {
-            Some("panic") => ATTEMPTS..=ATTEMPTS + hits,
-            // The first may not have been counted when it ended the process.
-            Some("abort") => ATTEMPTS - 1..=ATTEMPTS + hits,
-            _ => 1..=1 + hits,
-        };
+        let (due, attempts) = (receivers(act), attempts(act, hits));
         let bytes_min = match act["kind"] == "300 KB" {
             true => 300_000,
             false => 0,
@@ -87,6 +69,36 @@ pub(super) fn messages(evidence: &Evidence) -> Checked {
             "{} that can't be handled, {dead} dead letters",
             poison.len()
         ),
+    }
+}
+
+/// The services that make a dead letter of a message, in the order of their names.
+fn receivers(act: &Value) -> Vec<&str> {
+    let services = act["services"].as_array().into_iter().flatten();
+    let mut due: Vec<_> = services.filter_map(|service| service.as_str()).collect();
+    // The timeline keeps what is no order's, if it can read it at all; the saga reads what
+    // belongs to an order.
+    if act["kind"] != "truncated" {
+        due.retain(|service| *service != "shop.timeline");
+    }
+    if matches!(act["kind"].as_str(), Some("missing field" | "version 9.0")) {
+        due.retain(|service| *service != "shop.saga");
+    }
+    let strikes = matches!(act["kind"].as_str(), Some("panic" | "abort"));
+    if strikes {
+        due.retain(|service| *service == "shop.order");
+    }
+    due.sort_unstable();
+    due
+}
+
+/// How often it may have been tried, if processes that had it were ended so often.
+fn attempts(act: &Value, hits: i64) -> RangeInclusive<i64> {
+    match act["kind"].as_str() {
+        Some("panic") => ATTEMPTS..=ATTEMPTS + hits,
+        // The first may not have been counted when it ended the process.
+        Some("abort") => ATTEMPTS - 1..=ATTEMPTS + hits,
+        _ => 1..=1 + hits,
     }
 }
 

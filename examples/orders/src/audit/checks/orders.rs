@@ -67,7 +67,8 @@ pub(super) fn orders(evidence: &Evidence) -> Checked {
     }
 }
 
-/// The read model is what it would be if it were filled anew from the events, and the order service's events have all their numbers.
+/// The read model is what it would be if it were filled anew from the events, and the order
+/// service's events have all their numbers.
 pub(super) fn read_model(evidence: &Evidence) -> Checked {
     let mut findings = Vec::new();
     let rows = &evidence.summaries;

@@ -37,7 +37,7 @@ const CONCURRENCY: usize = 32;
 const LEASE: Duration = Duration::from_secs(10);
 
 /// How often to look for calls that another process has written down, or that are due.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(100);
 
 /// The time before a call is made again: doubled each time, up to a maximum.
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
@@ -146,6 +146,8 @@ impl Calls {
 
     /// Makes calls for as long as it is polled.
     pub async fn run<C: Caller>(self, caller: Arc<C>) -> Result<(), Failed> {
+        // Those that the process before this one was making when it was killed.
+        rows::free(&self.db).await?;
         let mut running = JoinSet::new();
         let mut is_woken = true;
         loop {

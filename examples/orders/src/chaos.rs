@@ -1,13 +1,18 @@
-//! Chaos: ends and pauses processes of a shop, and sends it messages that nobody can read.
+//! Chaos: ends and pauses processes of a shop, fills their disks, takes the printer's paper out,
+//! and sends messages that nobody can read.
 //!
 //! Doubled, late and overtaking messages are faults of the services' own transports: `--doubles`
 //! and `--delays` of `shop run`. What is done here goes to the file `chaos.jsonl` of the shop's
 //! directory, for the audit.
 
+mod jam;
 mod poison;
 mod processes;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -22,9 +27,10 @@ use poison::Poisoner;
 use processes::Processes;
 
 /// The points at which services are ended.
-const POINTS: [&str; 5] = [
+const POINTS: [&str; 6] = [
     "before_commit",
     "after_commit",
+    "before_ack",
     "before_send",
     "after_send",
     "before_delete",
@@ -40,6 +46,12 @@ const TARGETS: [&str; 7] = [
     "analytics",
     BROKER,
 ];
+
+/// For how long a process is paused, in milliseconds.
+const PAUSE_MS: u64 = 11_000;
+
+/// For how long a disk is full.
+const FULL_FOR: Duration = Duration::from_secs(3);
 
 const BROKER: &str = "broker";
 
@@ -71,12 +83,28 @@ pub struct ChaosSettings {
     pub pauses: usize,
 
     /// For how long, in milliseconds: longer than leases, which last 5 s, and 10 s for calls
-    #[arg(long, default_value_t = 11_000)]
+    #[arg(long, default_value_t = PAUSE_MS)]
     pub pause_ms: u64,
 
-    /// How many messages are sent that nobody can read
+    /// How many messages are sent that nobody can read, or that make a handler of the order service
+    /// panic if the shop runs with `--mortal`
     #[arg(long, default_value_t = 0)]
     pub poison: usize,
+
+    /// How many messages are sent that end the order service's process, each time that it tries;
+    /// the shop has to run with `--mortal`
+    #[arg(long, default_value_t = 0)]
+    pub aborts: usize,
+
+    /// How often the label printer is out of paper until shipping has made a dead letter; then
+    /// there is paper, and dead letters are retried
+    #[arg(long, default_value_t = 0)]
+    pub jams: usize,
+
+    /// How often a service's disk is full, for three seconds; the shop has to run with `--mortal`,
+    /// and with SQLite
+    #[arg(long, default_value_t = 0)]
+    pub full_disks: usize,
 
     /// The mean time between two of these, in milliseconds
     #[arg(long, default_value_t = 1000)]
@@ -87,12 +115,37 @@ pub struct ChaosSettings {
     pub seed: u64,
 }
 
+impl ChaosSettings {
+    /// Nothing, to every process of the shop that keeps its files in a directory.
+    pub fn of(dir: &Path) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            dir: dir.to_owned(),
+            kills: 0,
+            deaths: 0,
+            points: owned(&POINTS),
+            processes: owned(&TARGETS),
+            pauses: 0,
+            pause_ms: PAUSE_MS,
+            poison: 0,
+            aborts: 0,
+            jams: 0,
+            full_disks: 0,
+            every_ms: 1000,
+            seed: 1,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Kill,
     Death,
     Pause,
     Poison,
+    Abort,
+    Jam,
+    FullDisk,
 }
 
 /// Does all of it, in an order by chance.
@@ -106,8 +159,8 @@ pub async fn run(settings: ChaosSettings) -> Result<(), Failed> {
     let mut poisoner = Poisoner::open(&addresses, settings.seed).await?;
     let is_service = |name: &&String| *name != BROKER;
     let services: Vec<_> = settings.processes.iter().filter(is_service).collect();
-    if services.is_empty() && settings.deaths + settings.pauses > 0 {
-        return Err("there is no service to end at a point or to pause".into());
+    if services.is_empty() && settings.deaths + settings.pauses + settings.full_disks > 0 {
+        return Err("there is no service to end at a point, to pause or to fill".into());
     }
     let mut acts = acts(&settings);
     while !acts.is_empty() {
@@ -131,7 +184,14 @@ pub async fn run(settings: ChaosSettings) -> Result<(), Failed> {
                 processes.pause(target, time).await?;
                 json!({"what": "pause", "process": target, "ms": settings.pause_ms})
             }
-            Act::Poison => poisoner.send(&dice).await?,
+            Act::Poison => poisoner.send_any(&dice).await?,
+            Act::Abort => poisoner.send(poison::ABORT, &dice).await?,
+            Act::Jam => jam::jam(&addresses).await?,
+            Act::FullDisk => {
+                let target = dice.pick(&services);
+                let is_full = processes.fill(target, FULL_FOR).await?;
+                json!({"what": "full disk", "process": target, "isReached": is_full})
+            }
         };
         note(&mut file, &done).await?;
     }
@@ -142,7 +202,9 @@ fn acts(settings: &ChaosSettings) -> Vec<Act> {
     let of = |act, count| std::iter::repeat_n(act, count);
     let kills = of(Act::Kill, settings.kills).chain(of(Act::Death, settings.deaths));
     let others = of(Act::Pause, settings.pauses).chain(of(Act::Poison, settings.poison));
-    kills.chain(others).collect()
+    let others = others.chain(of(Act::Abort, settings.aborts));
+    let mended = of(Act::Jam, settings.jams).chain(of(Act::FullDisk, settings.full_disks));
+    kills.chain(others).chain(mended).collect()
 }
 
 async fn note(file: &mut File, done: &Value) -> Result<(), Failed> {

@@ -3,7 +3,10 @@
 //! that the audit finds what they prevent.
 
 mod death;
+pub mod disk;
+mod dying;
 mod store;
+pub mod strikes;
 mod unreliable;
 
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use stele_toolkit_sql::Db;
 use crate::dice::Dice;
 
 pub use death::Death;
+pub use strikes::Strikes;
 
 /// What keeps a fault from having an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,7 +54,8 @@ pub struct FaultSettings {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// Takes requests `POST /die/POINT`: the process kills itself when it comes to the point
+    /// Takes requests `POST /die/POINT`: the process kills itself when it comes to the point; and
+    /// `PUT /disk`: its disk is full. Messages may make its handlers panic, or end it
     #[arg(long)]
     pub mortal: bool,
 }
@@ -72,8 +77,25 @@ impl FaultSettings {
         Guards(self.without.clone().into())
     }
 
+    /// What messages that strike do.
+    pub fn strikes(&self) -> Strikes {
+        Strikes { is_on: self.mortal }
+    }
+
     /// A transport with these faults.
-    pub fn transport(&self, transport: Arc<dyn Transport>, name: &str) -> Arc<dyn Transport> {
+    pub fn transport(
+        &self,
+        transport: Arc<dyn Transport>,
+        name: &str,
+        death: &Death,
+    ) -> Arc<dyn Transport> {
+        let transport = match self.mortal {
+            true => Arc::new(dying::Dying {
+                inner: transport,
+                death: death.clone(),
+            }),
+            false => transport,
+        };
         if self.doubles <= 0.0 && self.delays <= 0.0 {
             return transport;
         }

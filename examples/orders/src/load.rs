@@ -57,8 +57,31 @@ pub struct LoadSettings {
     pub patience_s: u64,
 }
 
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    placed: usize,
+    /// How long it took to place them.
+    placing: Duration,
+    /// How long it took until all had come to an end.
+    all: Duration,
+    times: Times,
+    /// How many haven't come to an end.
+    open: i64,
+}
+
 /// Places the orders, waits for their ends, and tells how long it took.
 pub async fn run(settings: LoadSettings) -> Result<(), Failed> {
+    let report = carry_out(&settings).await?;
+    say(&report);
+    match report.open {
+        0 => Ok(()),
+        open => Err(format!("{open} orders are still open").into()),
+    }
+}
+
+/// The same, for others who tell it.
+pub async fn carry_out(settings: &LoadSettings) -> Result<Report, Failed> {
     let addresses = Addresses::of_shop(&settings.dir).await?;
     let customers = Customers {
         http: HttpClient::new(ANSWER_TIMEOUT),
@@ -68,7 +91,7 @@ pub async fn run(settings: LoadSettings) -> Result<(), Failed> {
         kinds: kinds::named(settings.only.as_deref())?,
     };
     let begun = Instant::now();
-    let placed = place(&settings, &customers).await?;
+    let placed = place(settings, &customers).await?;
     let placing = begun.elapsed();
     let deadline = Instant::now() + Duration::from_secs(settings.patience_s);
     let accepted = placed.iter().filter(|order| order.order_id.is_some());
@@ -78,12 +101,45 @@ pub async fn run(settings: LoadSettings) -> Result<(), Failed> {
         sleep(POLL).await;
         open = customers.open(accepted).await;
     }
-    let times = Times::of(&customers, &placed).await?;
-    say(&placed, placing, begun.elapsed(), &times);
-    match open? {
-        0 => Ok(()),
-        open => Err(format!("{open} orders are still open").into()),
+    Ok(Report {
+        placed: placed.len(),
+        placing,
+        all: begun.elapsed(),
+        times: Times::of(&customers, &placed).await?,
+        open: open?,
+    })
+}
+
+impl Report {
+    /// How many orders were placed.
+    pub fn placed(&self) -> usize {
+        self.placed
     }
+
+    /// How many of those that were accepted were confirmed, and how many cancelled.
+    pub fn ends(&self) -> (usize, usize) {
+        (self.times.confirmed.len(), self.times.cancelled)
+    }
+
+    /// How many have neither come to an end.
+    pub fn open(&self) -> i64 {
+        self.open
+    }
+
+    /// Orders in a second, from the first to the end of the last.
+    pub fn rate(&self) -> f64 {
+        rate(self.placed, self.all)
+    }
+
+    /// The time until this many of a hundred good orders were confirmed.
+    pub fn good(&self, percent: usize) -> Duration {
+        times::share(&self.times.good, percent)
+    }
+}
+
+fn rate(count: usize, time: Duration) -> f64 {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    f64::from(count) / time.as_secs_f64()
 }
 
 async fn place(settings: &LoadSettings, customers: &Customers) -> Result<Vec<Placed>, Failed> {
@@ -113,17 +169,13 @@ async fn place(settings: &LoadSettings, customers: &Customers) -> Result<Vec<Pla
 }
 
 #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
-fn say(placed: &[Placed], placing: Duration, all: Duration, times: &Times) {
+fn say(report: &Report) {
     let ms = |time: Duration| time.as_millis();
-    let rate = |time: Duration| {
-        let count = u32::try_from(placed.len()).unwrap_or(u32::MAX);
-        f64::from(count) / time.as_secs_f64()
-    };
-    let count = placed.len();
+    let (count, times) = (report.placed, &report.times);
     println!(
         "{count} orders placed at {:.1}/s, all ended at {:.1}/s",
-        rate(placing),
-        rate(all)
+        rate(count, report.placing),
+        report.rate()
     );
     println!(
         "confirmed {}, cancelled {}, without an answer {}",

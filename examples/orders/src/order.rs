@@ -70,7 +70,8 @@ pub async fn serve(settings: OrderSettings) -> Result<(), Failed> {
     let runner = Runner::open(db, store, OrderProjection).await?;
     process.beside(async move { Ok(runner.run(std::future::pending()).await?) });
     peers.follow(&settings, &mut process)?;
-    let mut services = vec![reactions::service(settings.style).state(orders.clone())];
+    let mut services =
+        vec![reactions::service(settings.style, settings.faults.strikes()).state(orders.clone())];
     if settings.style == Style::Orchestrated {
         services.push(saga::service());
     }

@@ -16,7 +16,8 @@ use tokio::{
 
 use crate::{
     activity::Activity,
-    faults::{Death, FaultSettings, Guards},
+    counts::Traffic,
+    faults::{Death, FaultSettings, Guards, disk},
     letters,
     problem::Problem,
     settings::{HttpSettings, ServiceSettings},
@@ -32,6 +33,7 @@ const BROKER_PAUSE: Duration = Duration::from_millis(200);
 /// A process that serves a part of the shop.
 #[derive(Debug)]
 pub struct Process {
+    name: &'static str,
     /// The database of the service.
     pub db: Db,
     /// The way to the other services.
@@ -45,6 +47,7 @@ pub struct Process {
     /// Services with a database of their own.
     apart: Vec<(Service, Db)>,
     metrics: Metrics,
+    traffic: Traffic,
     http: HttpSettings,
     tasks: JoinSet<Result<(), Failed>>,
     stop: watch::Sender<bool>,
@@ -52,13 +55,15 @@ pub struct Process {
 
 impl Process {
     /// Opens the database, and waits for the broker. The name is that of the service.
-    pub async fn open(settings: &ServiceSettings, name: &str) -> Result<Self, Failed> {
+    pub async fn open(settings: &ServiceSettings, name: &'static str) -> Result<Self, Failed> {
         let faults = settings.faults.clone();
         let transport = transport::open(settings.protocol, &settings.broker, name)?;
-        let transport = faults.transport(transport, name);
-        let topology = topology::of(settings.style);
+        let traffic = Traffic::default();
+        let transport = traffic.count(transport);
         let death = Death::default();
-        let db = open_db(&settings.db, &death).await?;
+        let transport = faults.transport(transport, name, &death);
+        let topology = topology::of(settings.style);
+        let db = open_db(&settings.db, name, &death).await?;
         while let Err(error) = transport.declare(&topology).await {
             if !error.is_transient() {
                 return Err(error.into());
@@ -67,6 +72,7 @@ impl Process {
             tokio::time::sleep(BROKER_PAUSE).await;
         }
         Ok(Self {
+            name,
             db,
             transport,
             activity: Activity::new(),
@@ -75,6 +81,7 @@ impl Process {
             death,
             apart: Vec::new(),
             metrics: Metrics::default(),
+            traffic,
             http: settings.http.clone(),
             tasks: JoinSet::new(),
             stop: watch::Sender::new(false),
@@ -89,7 +96,7 @@ impl Process {
 
     /// Opens another database, for what isn't written together with the service's own rows.
     pub async fn open_db(&self, url: &str) -> Result<Db, Failed> {
-        Ok(open_db(url, &self.death).await?)
+        Ok(open_db(url, self.name, &self.death).await?)
     }
 
     /// Has a service run with another database than the process's own.
@@ -103,7 +110,7 @@ impl Process {
         let asked = asked_to_end()?;
         let own = services.into_iter().map(|it| (it, self.db.clone()));
         let apart = self.apart.iter().map(|(_, db)| db.clone());
-        let databases = [self.db.clone()].into_iter().chain(apart).collect();
+        let databases: Vec<_> = [self.db.clone()].into_iter().chain(apart).collect();
         let mut running = JoinSet::new();
         for (service, db) in own.chain(self.apart) {
             let service = service.metrics(&self.metrics);
@@ -113,11 +120,12 @@ impl Process {
             running.spawn(until(started, self.stop.subscribe()));
         }
         let mut router = router
-            .merge(observed(&self.metrics, &self.db))
+            .merge(observed(&self.metrics, self.traffic, databases.clone()))
             .merge(self.activity.router())
-            .merge(letters::router(databases));
+            .merge(letters::router(databases.clone()));
         if self.faults.mortal {
             router = router.merge(self.death.router());
+            router = router.merge(disk::router(databases));
         }
         self.tasks.spawn(serve(self.http.clone(), router));
         let ended = tokio::select! {
@@ -133,8 +141,11 @@ impl Process {
     }
 }
 
-async fn open_db(url: &str, death: &Death) -> Result<Db, stele_toolkit_sql::Error> {
-    let options = Options::new().failpoint(Arc::new(death.clone()));
+/// Opens a database under the name of the service, of which one process runs at a time. So what the
+/// one before had leased when it was killed is this one's at once.
+async fn open_db(url: &str, name: &str, death: &Death) -> Result<Db, stele_toolkit_sql::Error> {
+    let options = Options::new().process(name);
+    let options = options.failpoint(Arc::new(death.clone()));
     options.open(url).await
 }
 
@@ -159,21 +170,24 @@ fn early(what: &str, ended: Result<Result<(), Failed>, JoinError>) -> Result<(),
 /// What `/metrics` shows.
 #[derive(Clone, Debug)]
 struct Observed {
-    db: Db,
+    databases: Vec<Db>,
     registry: Arc<Registry>,
     outbox: OutboxMetrics,
+    traffic: Traffic,
 }
 
 /// Whether the process is well, and its metrics.
-fn observed(metrics: &Metrics, db: &Db) -> Router {
+fn observed(metrics: &Metrics, traffic: Traffic, databases: Vec<Db>) -> Router {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
     let outbox = OutboxMetrics::default();
     outbox.register(&mut registry);
+    traffic.register(&mut registry);
     let observed = Observed {
-        db: db.clone(),
+        databases,
         registry: Arc::new(registry),
         outbox,
+        traffic,
     };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -182,7 +196,11 @@ fn observed(metrics: &Metrics, db: &Db) -> Router {
 }
 
 async fn show_metrics(State(observed): State<Observed>) -> Result<String, Problem> {
-    observed.outbox.update(&observed.db).await?;
+    // The first is the service's own.
+    if let Some(db) = observed.databases.first() {
+        observed.outbox.update(db).await?;
+    }
+    observed.traffic.update(&observed.databases);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &observed.registry)
         .map_err(Problem::fault)?;

@@ -53,6 +53,7 @@ struct Inner {
     /// Numbers the relays and leases of this process.
     owners: AtomicU64,
     lent: Lendings,
+    commits: AtomicU64,
 }
 
 impl Db {
@@ -83,6 +84,7 @@ impl Db {
             gone: Mutex::new(BTreeSet::new()),
             owners: AtomicU64::new(0),
             lent: Lendings::default(),
+            commits: AtomicU64::new(0),
         }));
         if db.options().makes_tables {
             db.migrate("sql", schema::MIGRATIONS).await?;
@@ -152,6 +154,12 @@ impl Db {
         }
     }
 
+    /// How many transactions this process has committed. On SQLite each is a sync, unless it wrote
+    /// nothing.
+    pub fn commits(&self) -> u64 {
+        self.0.commits.load(Ordering::Relaxed)
+    }
+
     /// Closes all connections, once those in use are given back.
     pub async fn close(&self) {
         self.0.readers.close().await;
@@ -200,6 +208,10 @@ impl Db {
     pub(crate) fn new_owner(&self) -> String {
         let number = self.0.owners.fetch_add(1, Ordering::Relaxed);
         format!("{}/{number}", self.0.options.process)
+    }
+
+    pub(crate) fn count_commit(&self) {
+        self.0.commits.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn lendings(&self) -> &Lendings {
@@ -265,7 +277,8 @@ async fn postgres(url: &str, options: &Options) -> Result<(Pool<Any>, Pool<Any>)
     Ok((writers.connect(url).await?, readers.connect(url).await?))
 }
 
-/// Connections that run `first` when they are new, and are tried when they were idle for long.
+/// Connections that run `first` when they are new, and are tried when they were idle for long. One
+/// whose transaction couldn't be ended is replaced.
 fn pool(size: u32, options: &Options, first: String, trusted: Duration) -> AnyPoolOptions {
     let first: Arc<str> = first.into();
     AnyPoolOptions::new()
@@ -274,6 +287,11 @@ fn pool(size: u32, options: &Options, first: String, trusted: Duration) -> AnyPo
         .test_before_acquire(false)
         .before_acquire(move |connection, about| {
             Box::pin(async move {
+                // SQLite undoes the transaction by itself when the disk is full or fails, and
+                // then refuses to undo it: the connection would count as within one for ever.
+                if connection.is_in_transaction() {
+                    return Ok(false);
+                }
                 if about.idle_for > trusted {
                     connection.ping().await?;
                 }

@@ -153,6 +153,7 @@ impl Open {
             sqlx::query("SELECT 1").execute(&mut *self.inner).await?;
         }
         self.inner.commit().await?;
+        self.db.count_commit();
         if self.sends {
             self.db.outbox_has_changed();
         }

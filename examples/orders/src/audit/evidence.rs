@@ -31,8 +31,8 @@ pub(super) struct Evidence {
     pub(super) orders: BTreeMap<String, Order>,
     /// The order of each `Idempotency-Key`.
     pub(super) requests: BTreeMap<String, String>,
-    /// Rows of the read model: id, customer's name, total, status.
-    pub(super) summaries: Vec<(String, String, i64, String)>,
+    /// Rows of the read model.
+    pub(super) summaries: Vec<Summary>,
     /// What services told about each order.
     pub(super) timelines: BTreeMap<String, Vec<Told>>,
     /// SKU, start, free, reserved, sold.
@@ -71,10 +71,25 @@ pub(super) struct Placed {
 pub(super) struct Order {
     pub(super) total: i64,
     pub(super) customer_name: String,
+    pub(super) customer_id: String,
+    /// On which it was placed.
+    pub(super) day: i64,
     /// SKU and quantity.
     pub(super) items: Vec<(String, i64)>,
     pub(super) confirmed: usize,
     pub(super) cancelled: usize,
+}
+
+/// A row of the read model, as it stands there or as the events give it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Summary {
+    pub(super) id: String,
+    pub(super) customer_name: String,
+    pub(super) customer_id: String,
+    pub(super) total: i64,
+    pub(super) status: String,
+    /// On which it was placed, counted from the beginning of 1970 (UTC).
+    pub(super) day: i64,
 }
 
 /// What a service told about an order.
@@ -179,21 +194,30 @@ impl Evidence {
     }
 
     async fn order(&mut self, db: &mut Database) -> Result<(), Failed> {
-        let query = "SELECT stream, event FROM stele_events WHERE stream LIKE 'Order/%'
+        let query =
+            "SELECT stream, event, recorded_at FROM stele_events WHERE stream LIKE 'Order/%'
             ORDER BY stream, version";
-        for (stream, event) in db
-            .rows(query, |row| Ok((row.text(0)?, row.json(1)?)))
-            .await?
-        {
+        let events = db.rows(query, |row| {
+            Ok((row.text(0)?, row.json(1)?, row.number(2)?))
+        });
+        for (stream, event, time) in events.await? {
             let id = stream.trim_start_matches("Order/").to_owned();
-            note_event(self.orders.entry(id).or_default(), &event);
+            note_event(self.orders.entry(id).or_default(), &event, time);
         }
         let query = "SELECT idempotency_key, order_id FROM order_requests";
         let requests = db.rows(query, |row| Ok((row.text(0)?, row.text(1)?)));
         self.requests = requests.await?.into_iter().collect();
-        let query = "SELECT id, customer_name, total, status FROM order_summaries";
+        let query = "SELECT id, customer_name, customer_id, total, status, day
+            FROM order_summaries ORDER BY id";
         let summaries = db.rows(query, |row| {
-            Ok((row.text(0)?, row.text(1)?, row.number(2)?, row.text(3)?))
+            Ok(Summary {
+                id: row.text(0)?,
+                customer_name: row.text(1)?,
+                customer_id: row.text(2)?,
+                total: row.number(3)?,
+                status: row.text(4)?,
+                day: row.number(5)?,
+            })
         });
         self.summaries = summaries.await?;
         let tables = "SELECT COUNT(*) FROM order_requests WHERE position = ''";
@@ -290,12 +314,16 @@ fn of_customer(line: &Value) -> Placed {
     }
 }
 
-fn note_event(order: &mut Order, event: &Value) {
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+fn note_event(order: &mut Order, event: &Value, time: i64) {
     let data = &event["data"];
     match text(event, "type").as_str() {
         "OrderCreated" => {
             order.total = number(data, "total");
             order.customer_name = text(data, "customerName");
+            order.customer_id = text(data, "customerId");
+            order.day = time.div_euclid(DAY_MICROS);
             let item = |item: &Value| (text(item, "sku"), number(item, "quantity"));
             order.items = list(&data["items"]).iter().map(item).collect();
         }

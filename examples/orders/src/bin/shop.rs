@@ -7,6 +7,8 @@ use orders::{
     analytics,
     audit::{self, AuditSettings},
     chaos::{self, ChaosSettings},
+    costs::{self, CostsSettings},
+    counts::Statements,
     inventory::{self, InventorySettings},
     load::{self, LoadSettings},
     notification::{self, NotificationSettings},
@@ -18,8 +20,15 @@ use orders::{
     settings::ServiceSettings,
     shipping,
     sink::{self, SinkSettings},
+    soak::{self, SoakSettings},
 };
 use tracing::Level;
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, filter_fn},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// An order system over Kafka, AMQP or Amazon SQS
 #[derive(Debug, Parser)]
@@ -28,6 +37,10 @@ struct Shop {
     /// The least important lines that are logged: error, warn, info, debug or trace
     #[arg(long, global = true, default_value = "info")]
     log: Level,
+
+    /// Counts the statements that databases get, for /metrics
+    #[arg(long, global = true)]
+    count_statements: bool,
 
     #[command(subcommand)]
     part: Part,
@@ -59,15 +72,24 @@ enum Part {
     Chaos(ChaosSettings),
     /// Checks from outside that everything agrees: to the cent, and to the piece
     Audit(AuditSettings),
+    /// All of the proof, in a shop of each protocol and style
+    Soak(SoakSettings),
+    /// Counts what an order costs, in a shop of each protocol and style
+    Costs(CostsSettings),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let shop = Shop::parse();
-    tracing_subscriber::fmt()
-        .with_max_level(shop.log)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        .with_filter(LevelFilter::from_level(shop.log));
+    let counts = shop.count_statements.then(Statements::count);
+    let counts = counts.map(|counts| counts.with_filter(filter_fn(Statements::are_told_by)));
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(counts)
         .init();
     match serve(shop.part).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,5 +114,7 @@ async fn serve(part: Part) -> Result<(), Failed> {
         Part::Load(settings) => load::run(settings).await,
         Part::Chaos(settings) => chaos::run(settings).await,
         Part::Audit(settings) => audit::run(settings).await,
+        Part::Soak(settings) => soak::run(settings).await,
+        Part::Costs(settings) => costs::run(settings).await,
     }
 }

@@ -100,6 +100,17 @@ pub(super) async fn claim(db: &Db, count: usize, lease: Duration) -> Result<Vec<
     rows.iter().map(read).collect()
 }
 
+/// Has the calls be due that somebody has claimed. What becomes of them there doesn't count any
+/// more, once they are claimed again.
+pub(super) async fn free(db: &Db) -> Result<(), Error> {
+    let mut tx = db.begin().await?;
+    sqlx::query("UPDATE calls SET due_at = $1 WHERE lease <> '' AND due_at > $1")
+        .bind(db.now().as_micros())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
 /// Has a call that was claimed be made again, after a time.
 pub(super) async fn postpone(
     db: &Db,

@@ -1,4 +1,4 @@
-//! Messages that nobody can read.
+//! Messages that nobody can read, or handle.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,15 +10,33 @@ use tokio::time::sleep;
 
 use crate::{
     dice::Dice,
-    messages::{InventoryRejected, PaymentFailed},
+    faults::strikes::{ABORTS, PANICS},
+    messages::{InventoryRejected, InventoryReleased, PaymentFailed},
     process::Failed,
     run::Addresses,
     settings::{Protocol, Style},
     topology, transport,
 };
 
-/// How they can't be read.
-const KINDS: [&str; 4] = ["truncated", "unknown type", "version 9.0", "missing field"];
+/// How they can't be.
+const KINDS: [&str; 6] = [
+    "truncated",
+    "unknown type",
+    "version 9.0",
+    "missing field",
+    "300 KB",
+    PANIC,
+];
+
+/// The order service's handler panics.
+const PANIC: &str = "panic";
+
+/// The order service's process ends, as often as it tries. What it was doing besides is tried again
+/// as often.
+pub(super) const ABORT: &str = "abort";
+
+/// What a large message has more than others.
+const LARGE_BYTES: usize = 300_000;
 
 /// How often a message is sent until it is taken: the broker may be killed at the same time.
 const TRIES_MAX: u32 = 100;
@@ -46,15 +64,23 @@ impl Poisoner {
         })
     }
 
-    /// Sends one, and tells what it was and who gets it.
-    pub(super) async fn send(&mut self, dice: &Dice) -> Result<Value, Failed> {
+    /// Sends one of a kind by chance, and tells what it was and who gets it.
+    pub(super) async fn send_any(&mut self, dice: &Dice) -> Result<Value, Failed> {
+        let kind = *dice.pick(&KINDS);
+        self.send(kind, dice).await
+    }
+
+    /// The same, of this kind.
+    pub(super) async fn send(&mut self, kind: &str, dice: &Dice) -> Result<Value, Failed> {
         self.sent += 1;
         let id = format!("poison-{}-{}", self.seed, self.sent);
-        let kind = *dice.pick(&KINDS);
-        let (topic, message_type) = *dice.pick(&[
-            (PaymentFailed::TOPIC, PaymentFailed::TYPE),
-            (InventoryRejected::TOPIC, InventoryRejected::TYPE),
-        ]);
+        let (topic, message_type) = match kind {
+            PANIC | ABORT => (InventoryReleased::TOPIC, InventoryReleased::TYPE),
+            _ => *dice.pick(&[
+                (PaymentFailed::TOPIC, PaymentFailed::TYPE),
+                (InventoryRejected::TOPIC, InventoryRejected::TYPE),
+            ]),
+        };
         let to = Destination::Topic(topic.to_owned());
         let body = body(&id, kind, message_type);
         let message = Outgoing::json(to, id.clone(), body).with_key(id.clone());
@@ -91,6 +117,12 @@ fn body(id: &str, kind: &str, message_type: &str) -> Vec<u8> {
         "unknown type" => message["type"] = json!("Poison"),
         "version 9.0" => message["version"] = json!("9.0"),
         "missing field" => message["data"] = json!({"reason": "poison"}),
+        "300 KB" => {
+            message["type"] = json!("Poison");
+            message["data"]["reason"] = json!("poison ".repeat(LARGE_BYTES / 7 + 1));
+        }
+        PANIC => message["data"] = json!({"orderId": format!("{PANICS}{id}"), "items": []}),
+        ABORT => message["data"] = json!({"orderId": format!("{ABORTS}{id}"), "items": []}),
         _ => {}
     }
     let mut body = message.to_string().into_bytes();

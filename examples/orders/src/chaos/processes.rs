@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::{http::HttpClient, process::Failed, run::Addresses};
+use crate::{faults::disk::Disk, http::HttpClient, process::Failed, run::Addresses};
 
 /// How long a process may take to start again, or to come to a point.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,6 +63,31 @@ impl Processes {
         // It may have been killed meanwhile.
         kill_process(pid, Signal::CONT).ok();
         Ok(())
+    }
+
+    /// Fills a service's disk for a time; `false` if the service doesn't answer.
+    pub(super) async fn fill(&self, name: &str, time: Duration) -> Result<bool, Failed> {
+        let address = self.addresses.of_service(name);
+        let url = format!("http://{}/disk", address.ok_or("only services have disks")?);
+        let end = Instant::now() + time;
+        let mut is_filled = false;
+        // Again and again: the limit is one connection's, which is replaced when it has failed.
+        while Instant::now() < end {
+            let filled = self.http.put(&url, &Disk { is_full: true }).await;
+            is_filled |= filled.is_ok_and(|answer| answer.status.is_success());
+            sleep(POLL).await;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.http.put(&url, &Disk { is_full: false }).await {
+                Ok(answer) if answer.status.is_success() => break,
+                answer if Instant::now() > deadline => {
+                    return Err(format!("{name}'s disk stays full: {answer:?}").into());
+                }
+                _ => sleep(POLL).await,
+            }
+        }
+        Ok(is_filled)
     }
 
     /// Has a service end at a point, and waits until it has; `false` if it doesn't come there.

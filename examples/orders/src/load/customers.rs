@@ -188,10 +188,19 @@ impl Customers {
         Ok(orders(|status| status == "created").max(unseen).max(0))
     }
 
-    /// The type and time of each event of an order.
+    /// The type and time of each event of an order. The service may be killed while it is asked.
     pub(super) async fn history(&self, id: &str) -> Result<Vec<(String, Timestamp)>, Failed> {
         let url = format!("{}/orders/{id}/history", self.url);
-        let events: Vec<Value> = self.http.get(&url).await?.json()?;
+        let mut tries = 1;
+        let events: Vec<Value> = loop {
+            match self.http.get(&url).await {
+                Ok(answer) if answer.status.is_success() => break answer.json()?,
+                Ok(answer) if tries == TRIES_MAX => return Err(answer.text().into()),
+                Err(error) if tries == TRIES_MAX => return Err(error.into()),
+                _ => sleep(AGAIN_AFTER).await,
+            }
+            tries += 1;
+        };
         let read = |event: &Value| {
             let message_type = event["type"].as_str().unwrap_or_default().to_owned();
             Ok((message_type, serde_json::from_value(event["at"].clone())?))

@@ -10,6 +10,7 @@ use super::{
     orders::{ActionError, Orders},
 };
 use crate::{
+    faults::Strikes,
     messages::{
         CancelOrder, ConfirmOrder, InventoryRejected, InventoryReleased, InventoryReserved,
         PaymentFailed, PaymentProcessed, PaymentRefunded, ShippingScheduled,
@@ -18,8 +19,9 @@ use crate::{
     topology::{ORDER, ORDER_COMMANDS},
 };
 
-pub(super) fn service(style: Style) -> Service {
+pub(super) fn service(style: Style, strikes: Strikes) -> Service {
     let service = Service::new(ORDER).policy(Policy::attempts(5));
+    let service = service.state(strikes);
     match style {
         Style::Choreographed => service
             .on(react::<InventoryReserved>)
@@ -47,8 +49,10 @@ async fn react<F: Message + Into<OrderEvent>>(
     cause: Envelope,
     tx: Tx,
     State(orders): State<Orders>,
+    State(strikes): State<Strikes>,
 ) -> Result<(), Failure> {
     let order_id = fact.key().0;
+    strikes.meet(&order_id);
     tell(&orders, tx, &cause, &order_id, Action::React(fact.into())).await
 }
 
@@ -57,8 +61,10 @@ async fn note<F: Message + Into<OrderEvent>>(
     cause: Envelope,
     tx: Tx,
     State(orders): State<Orders>,
+    State(strikes): State<Strikes>,
 ) -> Result<(), Failure> {
     let order_id = fact.key().0;
+    strikes.meet(&order_id);
     tell(&orders, tx, &cause, &order_id, Action::Note(fact.into())).await
 }
 

@@ -95,7 +95,7 @@ impl Addresses {
         }
         let order = match settings.http.port() {
             0 => free(&mut held).await?,
-            _ => settings.http,
+            _ => given(settings.http, &mut held).await?,
         };
         Ok(Self {
             protocol: settings.protocol.name().to_owned(),
@@ -135,6 +135,15 @@ fn databases(settings: &RunSettings, dir: &Path) -> BTreeMap<String, String> {
 /// The name of a service's database on a PostgreSQL server.
 pub(super) fn database_of(service: &str) -> String {
     format!("shop_{service}")
+}
+
+/// An address that was chosen. That it is taken is told here: the process that listens there would
+/// be started again and again.
+async fn given(address: SocketAddr, held: &mut Vec<TcpListener>) -> Result<SocketAddr, Failed> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|error| format!("{address}: {error}; choose --http"))?;
+    held.push(listener);
+    Ok(address)
 }
 
 async fn free(held: &mut Vec<TcpListener>) -> Result<SocketAddr, Failed> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Addresses, RunSettings};
-use crate::process::Failed;
+use crate::{counts::Statements, process::Failed};
 
 /// The services, by the names of their subcommands.
 pub(super) const SERVICES: [&str; 6] = [
@@ -103,6 +103,9 @@ pub(super) fn services(
         program.option("--broker", &addresses.broker);
         program.option("--db", addresses.database(name)?);
         program.arguments.extend(settings.faults.arguments());
+        if Statements::are_counted() {
+            program.arguments.push("--count-statements".to_owned());
+        }
         match name {
             "order" => {
                 program.option("--timeline-db", addresses.database("timeline")?);

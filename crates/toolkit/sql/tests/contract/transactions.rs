@@ -112,3 +112,36 @@ async fn a_commit_tells_whether_an_unheeded_failure_undid_it(home: Home) {
     let committed = tx.commit().await.is_ok();
     assert_eq!(rows(&db).await, i64::from(committed));
 }
+
+/// SQLite undoes the transaction by itself. The connection that has it isn't used any more.
+#[tokio::test]
+async fn a_full_disk_costs_the_transaction_and_no_other() {
+    let home = Home::sqlite();
+    let db = stock(&home).await;
+    for is_dropped in [true, false] {
+        let mut tx = db.begin().await.unwrap();
+        let pages = sqlx::query_scalar("PRAGMA page_count");
+        let pages: i64 = pages.fetch_one(&mut *tx).await.unwrap();
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(limit).fetch_one(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let mut tx = db.begin().await.unwrap();
+        let mut count = 0;
+        let full = loop {
+            count += 1;
+            if let Err(error) = put(&mut tx, &format!("cup {count}"), 1).await {
+                break Error::from(error);
+            }
+        };
+        assert!(full.is_transient(), "{full}");
+        if is_dropped {
+            drop(tx);
+        } else {
+            tx.rollback().await.ok();
+        }
+        assert_eq!(rows(&db).await, 0);
+        let tx = db.begin().await.expect("the next one begins");
+        tx.rollback().await.unwrap();
+    }
+}

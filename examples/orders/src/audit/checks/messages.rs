@@ -1,19 +1,26 @@
 //! Messages: dead ones, those that wait, and what holds those of an order together.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+use serde_json::Value;
 
 use super::{agree, signed};
 use crate::audit::{Checked, evidence::Evidence};
 
+/// How often the order service tries a message.
+const ATTEMPTS: i64 = 5;
+
 /// Each message that can't be read is dead once with everybody who got it, at its first attempt and
-/// with the reason. Nothing else is dead, and nothing waits.
+/// with the reason. One that makes its handler panic or ends the process is dead once, at the last
+/// attempt. Nothing else is dead, and nothing waits.
 pub(super) fn messages(evidence: &Evidence) -> Checked {
     let mut findings = Vec::new();
-    let is_poison = |act: &&serde_json::Value| act["what"] == "poison";
+    let is_poison = |act: &&Value| act["what"] == "poison";
     let poison: Vec<_> = evidence.chaos.iter().filter(is_poison).collect();
-    // An attempt counts although its process was killed.
+    // An attempt counts although its process was killed, whoever killed it.
     let hits = evidence.chaos.iter().filter(|act| !is_poison(act));
-    let attempts_max = 1 + signed(hits.count());
+    let aborts = poison.iter().filter(|act| act["kind"] == "abort");
+    let hits = signed(hits.count()) + ATTEMPTS * signed(aborts.count());
     let mut explained = 0;
     for act in &poison {
         // With a quote behind it, so that no other id begins with it.
@@ -26,20 +33,17 @@ pub(super) fn messages(evidence: &Evidence) -> Checked {
         explained += of_it.len();
         let mut got: Vec<_> = of_it.iter().map(|dead| dead.service.as_str()).collect();
         got.sort_unstable();
-        let services = act["services"].as_array().into_iter().flatten();
-        let mut due: Vec<_> = services.filter_map(|service| service.as_str()).collect();
-        // The timeline keeps what is no order's, if it can read it at all; the saga reads what
-        // belongs to an order.
-        if act["kind"] != "truncated" {
-            due.retain(|service| *service != "shop.timeline");
-        }
-        if matches!(act["kind"].as_str(), Some("missing field" | "version 9.0")) {
-            due.retain(|service| *service != "shop.saga");
-        }
-        due.sort_unstable();
+        let (due, attempts) = (receivers(act), attempts(act, hits));
+        let bytes_min = match act["kind"] == "300 KB" {
+            true => 300_000,
+            false => 0,
+        };
         agree(&mut findings, || format!("dead letters of {act}"), got, due);
         for dead in of_it {
-            if dead.reason.is_empty() || !(1..=attempts_max).contains(&dead.attempts) {
+            if dead.body.len() < bytes_min {
+                findings.push(format!("{} has only {} bytes", act["id"], dead.body.len()));
+            }
+            if dead.reason.is_empty() || !attempts.contains(&dead.attempts) {
                 findings.push(format!(
                     "{} at attempt {}: {:?}",
                     act["id"], dead.attempts, dead.reason
@@ -61,7 +65,40 @@ pub(super) fn messages(evidence: &Evidence) -> Checked {
     Checked {
         name: "messages",
         findings,
-        counted: format!("{} that can't be read, {dead} dead letters", poison.len()),
+        counted: format!(
+            "{} that can't be handled, {dead} dead letters",
+            poison.len()
+        ),
+    }
+}
+
+/// The services that make a dead letter of a message, in the order of their names.
+fn receivers(act: &Value) -> Vec<&str> {
+    let services = act["services"].as_array().into_iter().flatten();
+    let mut due: Vec<_> = services.filter_map(|service| service.as_str()).collect();
+    // The timeline keeps what is no order's, if it can read it at all; the saga reads what
+    // belongs to an order.
+    if act["kind"] != "truncated" {
+        due.retain(|service| *service != "shop.timeline");
+    }
+    if matches!(act["kind"].as_str(), Some("missing field" | "version 9.0")) {
+        due.retain(|service| *service != "shop.saga");
+    }
+    let strikes = matches!(act["kind"].as_str(), Some("panic" | "abort"));
+    if strikes {
+        due.retain(|service| *service == "shop.order");
+    }
+    due.sort_unstable();
+    due
+}
+
+/// How often it may have been tried, if processes that had it were ended so often.
+fn attempts(act: &Value, hits: i64) -> RangeInclusive<i64> {
+    match act["kind"].as_str() {
+        Some("panic") => ATTEMPTS..=ATTEMPTS + hits,
+        // The first may not have been counted when it ended the process.
+        Some("abort") => ATTEMPTS - 1..=ATTEMPTS + hits,
+        _ => 1..=1 + hits,
     }
 }
 

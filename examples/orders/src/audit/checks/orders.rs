@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::agree;
-use crate::audit::{Checked, evidence::Evidence};
+use crate::audit::{
+    Checked,
+    evidence::{Evidence, Order, Summary},
+};
 
 /// Each accepted order is there once, and came to one end; no other order is there.
 pub(super) fn orders(evidence: &Evidence) -> Checked {
@@ -64,27 +67,27 @@ pub(super) fn orders(evidence: &Evidence) -> Checked {
     }
 }
 
-/// The read model is what the events give, and the order service's events have all their numbers.
+/// The read model is what it would be if it were filled anew from the events, and the order
+/// service's events have all their numbers.
 pub(super) fn read_model(evidence: &Evidence) -> Checked {
     let mut findings = Vec::new();
-    let mut rows = BTreeMap::new();
-    for (id, name, total, status) in &evidence.summaries {
-        rows.insert(id, (name.as_str(), *total, status.as_str()));
-    }
+    let rows = &evidence.summaries;
     agree(
         &mut findings,
         || "rows of order_summaries".to_owned(),
         rows.len(),
         evidence.orders.len(),
     );
+    // The table as it would be if it were filled anew, row by row.
+    let rows: BTreeMap<_, _> = rows.iter().map(|row| (&row.id, row)).collect();
     for (id, order) in &evidence.orders {
         let row = rows.get(id).copied();
-        let expected = (order.customer_name.as_str(), order.total, order.status());
+        let anew = summary(id, order);
         agree(
             &mut findings,
             || format!("the row of {id}"),
             row,
-            Some(expected),
+            Some(&anew),
         );
         let told = evidence.timelines.get(id).map_or(&[][..], Vec::as_slice);
         let numbers: BTreeSet<_> = told.iter().map(|told| told.sequence).collect();
@@ -103,5 +106,17 @@ pub(super) fn read_model(evidence: &Evidence) -> Checked {
         name: "read model",
         findings,
         counted,
+    }
+}
+
+/// An order's row, from its events alone.
+fn summary(id: &str, order: &Order) -> Summary {
+    Summary {
+        id: id.to_owned(),
+        customer_name: order.customer_name.clone(),
+        customer_id: order.customer_id.clone(),
+        total: order.total,
+        status: order.status().to_owned(),
+        day: order.day,
     }
 }

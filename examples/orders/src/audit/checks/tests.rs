@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::audit::evidence::{Dead, Order, Placed, Told};
+use crate::audit::evidence::{Dead, Order, Placed, Summary, Told};
 
 const GOOD: &str = "order-1";
 const BAD: &str = "order-2";
@@ -24,13 +24,21 @@ fn evidence() -> Evidence {
         let order = Order {
             total: 500,
             customer_name: "Ada".to_owned(),
+            customer_id: "cust-1".to_owned(),
+            day: 1,
             items: vec![("teapot".to_owned(), 2)],
             confirmed,
             cancelled: 1 - confirmed,
         };
         let status = order.status().to_owned();
-        let row = (id.to_owned(), "Ada".to_owned(), 500, status);
-        evidence.summaries.push(row);
+        evidence.summaries.push(Summary {
+            id: id.to_owned(),
+            customer_name: "Ada".to_owned(),
+            customer_id: "cust-1".to_owned(),
+            total: 500,
+            status,
+            day: 1,
+        });
         evidence.orders.insert(id.to_owned(), order);
         evidence.requests.insert(key.to_owned(), id.to_owned());
         let told = [
@@ -181,8 +189,10 @@ fn shipments_and_mails_that_are_missing_or_too_many_are_found() {
 
 #[test]
 fn rows_and_numbers_that_are_missing_are_found() {
-    let stale = found_after(|it| it.summaries[0].3 = "created".to_owned());
+    let stale = found_after(|it| it.summaries[0].status = "created".to_owned());
     assert_eq!(stale, ["read model"]);
+    let moved = found_after(|it| it.summaries[1].day = 2);
+    assert_eq!(moved, ["read model"]);
     let gap = found_after(|it| it.timelines.get_mut(GOOD).unwrap()[1].sequence = 3);
     assert_eq!(gap, ["read model"]);
 }
@@ -204,6 +214,29 @@ fn messages_that_are_dead_or_wait_are_found() {
         it.dead[0].attempts = 3;
     });
     assert_eq!(many, ["messages"]);
+}
+
+#[test]
+fn a_message_that_strikes_is_tried_as_often_as_it_may_be() {
+    let after = |kind: &'static str, attempts| {
+        found_after(move |it| {
+            it.chaos = vec![poison(&["shop.order", "shop.timeline"])];
+            it.chaos[0]["kind"] = json!(kind);
+            it.dead = vec![dead("shop.order")];
+            it.dead[0].attempts = attempts;
+        })
+    };
+    assert!(after("panic", 5).is_empty());
+    assert_eq!(after("panic", 1), ["messages"]);
+    // It takes the process along, and so may others be counted more often.
+    assert!(after("abort", 5).is_empty());
+    assert_eq!(after("abort", 1), ["messages"]);
+    let cut = found_after(|it| {
+        it.chaos = vec![poison(&["shop.order"])];
+        it.chaos[0]["kind"] = json!("300 KB");
+        it.dead = vec![dead("shop.order")];
+    });
+    assert_eq!(cut, ["messages"]);
 }
 
 #[test]

@@ -4,8 +4,9 @@ use tokio::join;
 
 use crate::shop::Shop;
 
-/// For how long orders may take to come to an end once everything runs again.
-const PATIENCE: &str = "--patience-s=60";
+/// For how long orders may take to come to an end once everything runs again: much longer than they
+/// do, for machines that are busy with other things.
+const PATIENCE: &str = "--patience-s=600";
 
 macro_rules! chaos {
     ($($name:ident: $protocol:literal $style:literal $seed:literal;)*) => {$(
@@ -29,7 +30,7 @@ chaos! {
 async fn under_chaos(protocol: &str, style: &str, seed: &str) {
     let faults = ["--mortal", "--doubles=0.05", "--delays=0.05", seed];
     let shop = Shop::open_with(protocol, style, &faults).await;
-    let load = ["--orders=300", "--rate=50", "--patience-s=120", seed];
+    let load = ["--orders=300", "--rate=50", PATIENCE, seed];
     let chaos = [
         "--kills=2",
         "--deaths=1",

@@ -111,13 +111,9 @@ pub trait Settle: Send + Sync {
     /// See [`Delivery::release`].
     async fn release(self: Box<Self>, after: Duration) -> Result<(), TransportError>;
 
-    /// See [`Delivery::may_keep`]. Not unless the transport says so.
-    fn may_keep(&self, _after: Duration) -> bool {
-        false
-    }
+    /// See [`Delivery::may_keep`].
+    fn may_keep(&self, after: Duration) -> bool;
 
     /// See [`Delivery::keep`].
-    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
-        self.release(after).await
-    }
+    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError>;
 }

@@ -133,6 +133,15 @@ impl Settle for Settling {
     async fn release(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
         self.group.give_back(&self.held, after)
     }
+
+    /// There is no need to: Kafka counts no deliveries.
+    fn may_keep(&self, _after: Duration) -> bool {
+        false
+    }
+
+    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
+        self.release(after).await
+    }
 }
 
 impl Drop for Settling {

@@ -98,4 +98,12 @@ impl Settle for DyingSettle {
     async fn release(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
         self.inner.release(after).await
     }
+
+    fn may_keep(&self, after: Duration) -> bool {
+        self.inner.may_keep(after)
+    }
+
+    async fn keep(self: Box<Self>, after: Duration) -> Result<(), TransportError> {
+        self.inner.keep(after).await
+    }
 }

@@ -78,7 +78,6 @@ pub(super) fn read_model(evidence: &Evidence) -> Checked {
         rows.len(),
         evidence.orders.len(),
     );
-    // The table as it would be if it were filled anew, row by row.
     let rows: BTreeMap<_, _> = rows.iter().map(|row| (&row.id, row)).collect();
     for (id, order) in &evidence.orders {
         let row = rows.get(id).copied();
